@@ -1,0 +1,17 @@
+//! What the kernel does, against what this crate says it does. Needs root; leaves the machine untouched.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a surprise is a failed test"
+)]
+
+mod lab;
+mod monitor;
+mod netlink;
+mod netns;
+mod packet_socket;
+mod super_frame;
+mod sysctl;
+mod tap;
+mod tap_lifetime;
