@@ -1,0 +1,117 @@
+//! The Internet checksum (RFC 1071) and its incremental update (RFC 1624).
+
+/// The one's complement sum of `bytes` as big-endian 16-bit words, folded to 16 bits, not
+/// complemented. An odd last octet counts as the high half of a word.
+///
+/// Sums native-endian 64-bit words with end-around carry and swaps once at the end: the sum is
+/// byte-order independent (RFC 1071 §2 (B)).
+#[must_use]
+pub fn sum(bytes: &[u8]) -> u16 {
+    let mut accumulators = [0u64; 4];
+    let mut blocks = bytes.chunks_exact(32);
+    for block in &mut blocks {
+        for (accumulator, word) in accumulators.iter_mut().zip(block.as_chunks::<8>().0) {
+            let (value, carry) = accumulator.overflowing_add(u64::from_ne_bytes(*word));
+            *accumulator = value + u64::from(carry);
+        }
+    }
+    let mut total = accumulators.iter().map(|&a| u128::from(a)).sum::<u128>();
+    let (words, tail) = blocks.remainder().as_chunks::<2>();
+    total += words
+        .iter()
+        .map(|&word| u128::from(u16::from_ne_bytes(word)))
+        .sum::<u128>();
+    if let [last] = tail {
+        total += u128::from(u16::from_ne_bytes([*last, 0]));
+    }
+    u16::from_be(fold(total))
+}
+
+const fn fold(total: u128) -> u16 {
+    let mut sum = (total as u64 as u128) + (total >> 64);
+    sum = (sum & 0xffff_ffff) + (sum >> 32);
+    sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum as u16
+}
+
+/// Adds two folded sums with end-around carry.
+#[must_use]
+pub const fn add(a: u16, b: u16) -> u16 {
+    let (value, carry) = a.overflowing_add(b);
+    value + carry as u16
+}
+
+/// The folded sum of the pseudo-header of TCP, UDP and ICMPv6 (RFC 9293 §3.1, RFC 8200 §8.1):
+/// both addresses as they stand in the IP header, the protocol and the transport's length.
+#[must_use]
+pub fn pseudo_header(addresses: &[u8], protocol: u8, length: u32) -> u16 {
+    let [a, b, c, d] = length.to_be_bytes();
+    let length = add(u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+    add(add(sum(addresses), length), u16::from(protocol))
+}
+
+/// The checksum field after a 16-bit word under it changed from `old` to `new`:
+/// `HC' = ~(~HC + ~m + m')` (RFC 1624 eqn. 3).
+#[must_use]
+pub const fn update(checksum: u16, old: u16, new: u16) -> u16 {
+    !add(add(!checksum, !old), new)
+}
+
+/// The same for a partial checksum, whose field holds the pseudo-header's sum *without* the
+/// complement: `s' = s + ~m + m'`.
+#[must_use]
+pub const fn update_partial(partial: u16, old: u16, new: u16) -> u16 {
+    add(add(partial, !old), new)
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    /// RFC 1071 §4.1, word by word.
+    fn reference(bytes: &[u8]) -> u16 {
+        let mut total: u32 = 0;
+        for pair in bytes.chunks(2) {
+            total += u32::from(u16::from_be_bytes([pair[0], *pair.get(1).unwrap_or(&0)]));
+            total = (total & 0xffff) + (total >> 16);
+        }
+        total as u16
+    }
+
+    /// 0 and 0xffff are the same number in one's complement.
+    fn same(a: u16, b: u16) -> bool {
+        a == b || (a % 0xffff == 0 && b % 0xffff == 0)
+    }
+
+    #[test]
+    fn example_of_rfc_1071() {
+        assert_eq!(
+            sum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]),
+            0xddf2
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn wide_sum_is_the_plain_sum(bytes in proptest::collection::vec(any::<u8>(), 0..3000)) {
+            prop_assert_eq!(sum(&bytes), reference(&bytes));
+        }
+
+        #[test]
+        fn update_is_recomputation(mut words in proptest::collection::vec(any::<u16>(), 2..40), new: u16) {
+            let bytes = |words: &[u16]| words.iter().flat_map(|w| w.to_be_bytes()).collect::<Vec<_>>();
+            let before = sum(&bytes(&words));
+            let old = words[1];
+            words[1] = new;
+            let after = sum(&bytes(&words));
+            prop_assert!(same(update(!before, old, new), !after));
+            prop_assert!(same(update_partial(before, old, new), after));
+        }
+    }
+}
