@@ -1,0 +1,131 @@
+//! Anti-spoofing: the addresses an endpoint may send from.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use vswitch_packet::ip::{IpHeader, Transport, Version, protocol};
+use vswitch_packet::{Frame, MacAddr, Network};
+
+use crate::verdict::DropReason;
+
+/// ICMPv6 types, RFC 4861 §4.
+const ROUTER_ADVERTISEMENT: u8 = 134;
+const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
+const REDIRECT: u8 = 137;
+
+const DHCP_SERVER: u16 = 67;
+const DHCP_CLIENT: u16 = 68;
+
+/// The MAC address and IP addresses that were assigned to an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    mac: MacAddr,
+    v4: Box<[Ipv4Addr]>,
+    /// With the link-local address that Linux forms from the MAC address (RFC 4291 appendix A).
+    v6: Box<[Ipv6Addr]>,
+}
+
+impl Identity {
+    /// What `mac` and `addresses` may send.
+    #[must_use]
+    pub fn new(mac: MacAddr, addresses: &[IpAddr]) -> Self {
+        let v4 = addresses.iter().filter_map(|a| match a {
+            IpAddr::V4(a) => Some(*a),
+            IpAddr::V6(_) => None,
+        });
+        let v6 = addresses.iter().filter_map(|a| match a {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(a) => Some(*a),
+        });
+        Self { mac, v4: v4.collect(), v6: v6.chain([link_local(mac)]).collect() }
+    }
+
+    /// Whether `frame` is one this endpoint may send.
+    ///
+    /// # Errors
+    /// The reason to drop it.
+    #[inline]
+    pub fn check(&self, frame: &Frame<'_>) -> Result<(), DropReason> {
+        if frame.source() != self.mac {
+            return Err(DropReason::SpoofedMac);
+        }
+        match frame.network() {
+            Network::Ip(ip) => self.check_ip(frame.bytes(), &ip),
+            Network::Arp { start } => self.check_arp(frame.bytes(), usize::from(start)),
+            Network::Malformed => Err(DropReason::Malformed),
+            Network::Opaque => Ok(()),
+        }
+    }
+
+    fn check_ip(&self, bytes: &[u8], ip: &IpHeader) -> Result<(), DropReason> {
+        let allowed = match ip.source(bytes) {
+            IpAddr::V4(source) => {
+                self.v4.contains(&source) || (source.is_unspecified() && is_dhcp_request(bytes, ip))
+            }
+            // Duplicate address detection and MLD speak from `::` (RFC 4862 §5.4.2, RFC 3590).
+            IpAddr::V6(source) => {
+                self.v6.contains(&source)
+                    || (source.is_unspecified() && ip.protocol == protocol::ICMPV6)
+            }
+        };
+        if !allowed {
+            return Err(DropReason::SpoofedAddress);
+        }
+        if ip.version == Version::V6 && ip.protocol == protocol::ICMPV6 {
+            return self.check_nd(bytes, ip);
+        }
+        Ok(())
+    }
+
+    fn check_nd(&self, bytes: &[u8], ip: &IpHeader) -> Result<(), DropReason> {
+        let message = bytes.get(usize::from(ip.payload)..ip.end as usize).unwrap_or(&[]);
+        match message.first() {
+            Some(&(ROUTER_ADVERTISEMENT | REDIRECT)) => Err(DropReason::RogueRouter),
+            Some(&NEIGHBOUR_ADVERTISEMENT) => {
+                let target = message.get(8..).and_then(<[u8]>::first_chunk::<16>);
+                match target {
+                    Some(target) if self.v6.contains(&Ipv6Addr::from(*target)) => Ok(()),
+                    Some(_) => Err(DropReason::SpoofedAddress),
+                    None => Err(DropReason::Malformed),
+                }
+            }
+            // A fragmented ND message must be ignored by who gets it (RFC 6980), and cannot be
+            // checked here.
+            None => Err(DropReason::Malformed),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn check_arp(&self, bytes: &[u8], start: usize) -> Result<(), DropReason> {
+        // Sender hardware and protocol address, RFC 826.
+        let Some([a, b, c, d, e, f, w, x, y, z]) =
+            bytes.get(start + 8..).and_then(<[u8]>::first_chunk::<10>).copied()
+        else {
+            return Err(DropReason::Malformed);
+        };
+        if MacAddr([a, b, c, d, e, f]) != self.mac {
+            return Err(DropReason::SpoofedMac);
+        }
+        let sender = Ipv4Addr::new(w, x, y, z);
+        // A probe asks from 0.0.0.0 (RFC 5227 §2.1.1).
+        if sender.is_unspecified() || self.v4.contains(&sender) {
+            Ok(())
+        } else {
+            Err(DropReason::SpoofedAddress)
+        }
+    }
+}
+
+/// `fe80::` and the modified EUI-64 of `mac`.
+#[must_use]
+pub fn link_local(mac: MacAddr) -> Ipv6Addr {
+    let [a, b, c, d, e, f] = mac.0;
+    Ipv6Addr::from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f])
+}
+
+fn is_dhcp_request(bytes: &[u8], ip: &IpHeader) -> bool {
+    let ports = bytes.get(usize::from(ip.payload)..).and_then(<[u8]>::first_chunk::<4>);
+    ip.transport == Transport::Udp
+        && ports.is_some_and(|&[a, b, c, d]| {
+            u16::from_be_bytes([a, b]) == DHCP_CLIENT && u16::from_be_bytes([c, d]) == DHCP_SERVER
+        })
+}

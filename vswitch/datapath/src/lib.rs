@@ -1,0 +1,30 @@
+//! The way of a frame from one port to others, as plain state machines: bytes and the time in, a
+//! [`Verdict`] out. No socket, no clock, no thread.
+
+#![forbid(unsafe_code)]
+
+pub mod bridge;
+pub mod counters;
+pub mod fdb;
+pub mod gateway;
+pub mod identity;
+pub mod neighbour;
+pub mod pipeline;
+pub mod port;
+pub mod snoop;
+pub mod storm;
+pub mod topology;
+pub mod verdict;
+pub mod vlan;
+
+pub use bridge::{Bridge, BridgeId};
+pub use counters::{PortCounters, Totals};
+pub use fdb::Fdb;
+pub use gateway::{Gateway, Reply};
+pub use identity::Identity;
+pub use neighbour::Neighbours;
+pub use pipeline::Pipeline;
+pub use port::{Port, PortId, Role};
+pub use storm::StormLimit;
+pub use topology::Topology;
+pub use verdict::{DropReason, Reach, Verdict};

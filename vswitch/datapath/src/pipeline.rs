@@ -1,0 +1,192 @@
+//! The way of a frame through the switch, from the port it came in at to a [`Verdict`].
+
+use vswitch_packet::{Frame, Moment};
+
+use crate::bridge::Bridge;
+use crate::fdb::Learned;
+use crate::gateway::Reply;
+use crate::port::{Port, PortId, Role};
+use crate::topology::Topology;
+use crate::verdict::{DropReason, Reach, Verdict};
+use crate::vlan::{TagAction, Vlan};
+
+/// One worker's way of looking at the topology, for one burst of frames.
+#[derive(Clone, Copy, Debug)]
+pub struct Pipeline<'t> {
+    topology: &'t Topology,
+    worker: usize,
+    now: Moment,
+}
+
+/// A frame's outcome, and the VLAN it travels in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What becomes of the frame.
+    pub verdict: Verdict,
+    /// Its VLAN.
+    pub vlan: Vlan,
+}
+
+/// How a frame leaves by a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Egress {
+    /// What happens to its tag.
+    pub tag: TagAction,
+    /// The port cannot take the frame as it is: segment it, or complete its checksum.
+    pub in_software: bool,
+}
+
+impl<'t> Pipeline<'t> {
+    /// For frames that worker number `worker` read at about `now`.
+    #[must_use]
+    pub const fn new(topology: &'t Topology, worker: usize, now: Moment) -> Self {
+        Self { topology, worker, now }
+    }
+
+    /// The topology.
+    #[must_use]
+    pub const fn topology(&self) -> &'t Topology {
+        self.topology
+    }
+
+    /// Decides on a frame that came in at `ingress`, and counts it there. Nothing has been sent
+    /// when this returns; a frame for the gateway may have been turned into its answer.
+    #[inline]
+    pub fn receive(&self, ingress: &Port, frame: &mut Frame<'_>, reply: &mut Reply) -> Decision {
+        let lane = ingress.counters.lane(self.worker);
+        lane.received_frames.add(1);
+        lane.received_bytes.add(frame.len() as u64);
+        if frame.offload().gso.is_some() {
+            lane.received_super.add(1);
+        }
+        match self.decide(ingress, frame, reply) {
+            Ok(decision) => {
+                if let Verdict::Drop(reason) = decision.verdict {
+                    lane.dropped(reason);
+                }
+                decision
+            }
+            Err(reason) => {
+                lane.dropped(reason);
+                Decision { verdict: Verdict::Drop(reason), vlan: Vlan::NONE }
+            }
+        }
+    }
+
+    fn decide(
+        &self,
+        ingress: &Port,
+        frame: &mut Frame<'_>,
+        reply: &mut Reply,
+    ) -> Result<Decision, DropReason> {
+        let bridge = self.topology.bridge(ingress.bridge).ok_or(DropReason::PortGone)?;
+        let (source, destination) = (frame.source(), frame.destination());
+        if !source.is_valid_source() {
+            return Err(DropReason::BadSource);
+        }
+        if destination.is_link_local_group() {
+            return Err(DropReason::ReservedGroup);
+        }
+        let vlan = Vlan::of_ingress(ingress, frame)?;
+        if let Some(identity) = &ingress.identity {
+            identity.check(frame)?;
+        }
+        let decided = |verdict| Ok(Decision { verdict, vlan });
+
+        // VLANs have no gateway: its addresses belong to the untagged segment.
+        let gateway = bridge.gateway.as_ref().filter(|_| vlan == Vlan::NONE);
+        let for_gateway = gateway.is_some_and(|gateway| gateway.mac == destination);
+        if gateway.is_some_and(|gateway| gateway.mac == source) {
+            // Its address is never learned, and nobody but the host port may send from it.
+            if ingress.role != Role::Host {
+                return Err(DropReason::SpoofedMac);
+            }
+        } else {
+            self.learn(bridge, ingress, vlan, frame);
+        }
+
+        if for_gateway || (destination.is_multicast() && gateway.is_some()) {
+            let answer = gateway.and_then(|gateway| {
+                gateway.receive(self.topology, &bridge.neighbours, ingress, frame, reply, self.now)
+            });
+            if let Some(verdict) = answer {
+                return decided(verdict);
+            }
+        }
+        if destination.is_multicast() {
+            let reach = match &bridge.groups {
+                Some(groups) => groups.observe(ingress.id, vlan, frame, self.now),
+                None => Reach::Bridge,
+            };
+            return self.flood(ingress, reach).and_then(decided);
+        }
+        match bridge.fdb.lookup(vlan, destination, self.now).and_then(|p| self.topology.port(p)) {
+            Some(egress) => Self::towards(ingress, egress, vlan).and_then(decided),
+            None => self.flood(ingress, Reach::Bridge).and_then(decided),
+        }
+    }
+
+    #[inline]
+    fn learn(&self, bridge: &Bridge, ingress: &Port, vlan: Vlan, frame: &Frame<'_>) {
+        let learned = bridge.fdb.learn(vlan, frame.source(), ingress.id, self.now);
+        if learned == Learned::Full {
+            ingress.counters.lane(self.worker).fdb_full.add(1);
+        }
+    }
+
+    fn towards(ingress: &Port, egress: &Port, vlan: Vlan) -> Result<Verdict, DropReason> {
+        if egress.id == ingress.id {
+            return Err(DropReason::Hairpin);
+        }
+        if egress.isolated && ingress.isolated {
+            return Err(DropReason::Isolated);
+        }
+        if !vlan.leaves_by(egress) {
+            return Err(DropReason::VlanMismatch);
+        }
+        Ok(Verdict::Out(egress.id))
+    }
+
+    fn flood(&self, ingress: &Port, reach: Reach) -> Result<Verdict, DropReason> {
+        match &ingress.storm {
+            Some(limit) if !limit.admit(self.now) => Err(DropReason::StormLimit),
+            _ => Ok(Verdict::Flood(reach)),
+        }
+    }
+
+    /// How `frame` of `vlan` leaves by `egress`.
+    ///
+    /// # Errors
+    /// The reason why it cannot. Not counted here: the caller counts it at `egress`.
+    #[inline]
+    pub fn egress(
+        &self,
+        egress: &Port,
+        vlan: Vlan,
+        frame: &Frame<'_>,
+    ) -> Result<Egress, DropReason> {
+        if frame.packet_len() > usize::from(egress.mtu) {
+            return Err(DropReason::TooBig);
+        }
+        let tag = TagAction::at_egress(egress, vlan, frame.layout().tag);
+        Ok(Egress { tag, in_software: !egress.capabilities.take(frame.offload()) })
+    }
+
+    /// The ports a flooded frame goes to.
+    pub fn audience(
+        &self,
+        ingress: &'t Port,
+        vlan: Vlan,
+        reach: Reach,
+    ) -> impl Iterator<Item = &'t Port> {
+        self.topology.flood(ingress, vlan, reach, self.now)
+    }
+
+    /// Counts a frame that could not be sent at the port it should have left by.
+    #[inline]
+    pub fn dropped(&self, port: PortId, reason: DropReason) {
+        if let Some(port) = self.topology.port(port) {
+            port.counters.lane(self.worker).dropped(reason);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Switch ports: what the datapath knows of an endpoint's TAP.
+
+use std::sync::Arc;
+
+use vswitch_packet::{Capabilities, MacAddr, VlanId};
+
+use crate::bridge::BridgeId;
+use crate::counters::PortCounters;
+use crate::identity::Identity;
+use crate::storm::StormLimit;
+
+/// A port's place in the [`crate::Topology`]; reused after the port is gone and forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PortId(pub u32);
+
+/// What is behind a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// A container's interface.
+    Endpoint,
+    /// The TAP in the host's namespace that holds the gateway addresses.
+    Host,
+}
+
+/// One port, as configured.
+#[derive(Clone, Debug)]
+pub struct Port {
+    /// Its place.
+    pub id: PortId,
+    /// The bridge it belongs to.
+    pub bridge: BridgeId,
+    /// What is behind it.
+    pub role: Role,
+    /// The address of the interface behind it.
+    pub mac: MacAddr,
+    /// The longest packet it takes, octets without the Ethernet header.
+    pub mtu: u16,
+    /// Which unfinished work it takes.
+    pub capabilities: Capabilities,
+    /// An access port: untagged frames belong to this VLAN, and only its frames come out.
+    pub vlan: Option<VlanId>,
+    /// Does not talk to other isolated ports.
+    pub isolated: bool,
+    /// The only addresses it may send from.
+    pub identity: Option<Identity>,
+    /// How many frames a second it may have flooded.
+    pub storm: Option<Arc<StormLimit>>,
+    /// Its counters.
+    pub counters: Arc<PortCounters>,
+}

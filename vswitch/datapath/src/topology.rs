@@ -1,0 +1,148 @@
+//! The configuration of all bridges and ports: an immutable snapshot that workers read.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use vswitch_packet::Moment;
+
+use crate::bridge::{Bridge, BridgeId};
+use crate::port::{Port, PortId};
+use crate::snoop::Audience;
+use crate::verdict::Reach;
+use crate::vlan::Vlan;
+
+/// All bridges and ports. Changing it means to clone it, which copies two vectors of handles, and
+/// to publish the clone.
+#[derive(Clone, Debug, Default)]
+pub struct Topology {
+    bridges: Vec<Option<Arc<Bridge>>>,
+    ports: Vec<Option<Arc<Port>>>,
+    host_addresses: Arc<HashSet<IpAddr>>,
+}
+
+impl Topology {
+    /// The port at `id`.
+    #[inline]
+    #[must_use]
+    pub fn port(&self, id: PortId) -> Option<&Port> {
+        self.ports.get(id.0 as usize)?.as_deref()
+    }
+
+    /// The bridge at `id`.
+    #[inline]
+    #[must_use]
+    pub fn bridge(&self, id: BridgeId) -> Option<&Bridge> {
+        self.bridges.get(id.0 as usize)?.as_deref()
+    }
+
+    /// All ports.
+    pub fn ports(&self) -> impl Iterator<Item = &Port> {
+        self.ports.iter().flatten().map(AsRef::as_ref)
+    }
+
+    /// All bridges.
+    pub fn bridges(&self) -> impl Iterator<Item = &Bridge> {
+        self.bridges.iter().flatten().map(AsRef::as_ref)
+    }
+
+    /// The addresses of the host itself, wherever they are configured.
+    #[must_use]
+    pub fn host_addresses(&self) -> &HashSet<IpAddr> {
+        &self.host_addresses
+    }
+
+    /// The ports a frame is flooded to: those of `ingress`'s bridge that `reach` covers, without
+    /// `ingress` itself, without other VLANs, and without isolated ports if it is isolated.
+    pub fn flood<'t>(
+        &'t self,
+        ingress: &'t Port,
+        vlan: Vlan,
+        reach: Reach,
+        now: Moment,
+    ) -> impl Iterator<Item = &'t Port> {
+        let bridge = self.bridge(ingress.bridge);
+        let audience = match bridge.and_then(|bridge| bridge.groups.as_ref()) {
+            Some(groups) => groups.audience(vlan, reach, now),
+            None => Audience::Everyone,
+        };
+        let ports = bridge.map_or(&[][..], |bridge| &bridge.ports);
+        ports.iter().filter_map(|&id| self.port(id)).filter(move |port| {
+            port.id != ingress.id
+                && !(port.isolated && ingress.isolated)
+                && vlan.leaves_by(port)
+                && audience.contains(port.id)
+        })
+    }
+
+    /// A place for a new bridge, the lowest that is free.
+    #[must_use]
+    pub fn vacant_bridge(&self) -> BridgeId {
+        BridgeId(vacant(&self.bridges))
+    }
+
+    /// A place for a new port, the lowest that is free. A place is free for use once every worker
+    /// has let go of its former port and the learned tables have forgotten it.
+    #[must_use]
+    pub fn vacant_port(&self) -> PortId {
+        PortId(vacant(&self.ports))
+    }
+
+    /// Puts `bridge` in its place; the bridge that was there is replaced.
+    pub fn set_bridge(&mut self, bridge: Bridge) {
+        let place = bridge.id.0 as usize;
+        set(&mut self.bridges, place, Some(Arc::new(bridge)));
+    }
+
+    /// Takes the bridge away. Its ports must be gone before.
+    pub fn remove_bridge(&mut self, id: BridgeId) {
+        set(&mut self.bridges, id.0 as usize, None);
+    }
+
+    /// Adds `port` to its bridge.
+    pub fn add_port(&mut self, port: Port) {
+        let (id, place) = (port.id, port.id.0 as usize);
+        self.edit_bridge(port.bridge, |bridge| {
+            if !bridge.ports.contains(&id) {
+                bridge.ports.push(id);
+            }
+        });
+        set(&mut self.ports, place, Some(Arc::new(port)));
+    }
+
+    /// Takes the port away.
+    pub fn remove_port(&mut self, id: PortId) {
+        let Some(bridge) = self.port(id).map(|port| port.bridge) else { return };
+        self.edit_bridge(bridge, |bridge| {
+            bridge.ports.retain(|&port| port != id);
+            if let Some(gateway) = &mut bridge.gateway {
+                gateway.host_port = gateway.host_port.filter(|&port| port != id);
+            }
+        });
+        set(&mut self.ports, id.0 as usize, None);
+    }
+
+    /// Changes the bridge at `id`.
+    pub fn edit_bridge(&mut self, id: BridgeId, change: impl FnOnce(&mut Bridge)) {
+        if let Some(Some(bridge)) = self.bridges.get_mut(id.0 as usize) {
+            change(Arc::make_mut(bridge));
+        }
+    }
+
+    /// Replaces the set of the host's addresses.
+    pub fn set_host_addresses(&mut self, addresses: impl IntoIterator<Item = IpAddr>) {
+        self.host_addresses = Arc::new(addresses.into_iter().collect());
+    }
+}
+
+fn vacant<T>(places: &[Option<T>]) -> u32 {
+    let free = places.iter().position(Option::is_none).unwrap_or(places.len());
+    u32::try_from(free).unwrap_or(u32::MAX)
+}
+
+fn set<T>(places: &mut Vec<Option<T>>, place: usize, value: Option<T>) {
+    if places.len() <= place {
+        places.resize_with(place + 1, || None);
+    }
+    places[place] = value;
+}

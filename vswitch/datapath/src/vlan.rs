@@ -1,0 +1,96 @@
+//! VLANs on a bridge: tags pass transparently, or a port is an access port of one VLAN.
+
+use vswitch_packet::{Frame, VlanId, VlanTag};
+
+use crate::port::Port;
+use crate::verdict::DropReason;
+
+/// The VLAN a frame travels in: 0 for none, else its id. Part of the FDB's key, so that one
+/// address may be behind different ports in different VLANs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Vlan(u16);
+
+impl Vlan {
+    /// Of untagged frames on ports that are no access ports.
+    pub const NONE: Self = Self(0);
+
+    /// 0, or 1 to 4094.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+
+    /// The inverse of [`Vlan::get`] for a number that came from it.
+    pub(crate) const fn from_bits(bits: u16) -> Self {
+        Self(bits & 0x0fff)
+    }
+
+    /// The VLAN of a frame that came in at `port`.
+    ///
+    /// # Errors
+    /// [`DropReason::VlanNotAllowed`] for a tag on an access port, except a priority tag, and for
+    /// the reserved VLAN 4095 (IEEE 802.1Q table 9-2).
+    #[inline]
+    pub const fn of_ingress(port: &Port, frame: &Frame<'_>) -> Result<Self, DropReason> {
+        let tag = match frame.layout().tag {
+            None => 0,
+            Some(VlanTag(control)) => control & 0x0fff,
+        };
+        match (port.vlan, tag) {
+            (_, 4095) => Err(DropReason::VlanNotAllowed),
+            (None, tag) => Ok(Self(tag)),
+            (Some(access), 0) => Ok(Self(access.get())),
+            (Some(_), _) => Err(DropReason::VlanNotAllowed),
+        }
+    }
+
+    /// Whether frames of this VLAN may leave by `port`.
+    #[inline]
+    #[must_use]
+    pub const fn leaves_by(self, port: &Port) -> bool {
+        match port.vlan {
+            None => true,
+            Some(access) => access.get() == self.0,
+        }
+    }
+}
+
+impl From<Option<VlanId>> for Vlan {
+    fn from(id: Option<VlanId>) -> Self {
+        Self(id.map_or(0, VlanId::get))
+    }
+}
+
+/// What must happen to the outermost tag before a frame leaves by a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TagAction {
+    /// Nothing.
+    Keep,
+    /// Take it away.
+    Pop,
+    /// Put this one in.
+    Push(VlanTag),
+    /// Put this one in the place of the one that is there.
+    Replace(VlanTag),
+}
+
+impl TagAction {
+    /// How a frame of `vlan` that carries `tag` leaves by `port`.
+    #[inline]
+    #[must_use]
+    pub const fn at_egress(port: &Port, vlan: Vlan, tag: Option<VlanTag>) -> Self {
+        match (port.vlan, tag, vlan.0) {
+            (Some(_), Some(_), _) => Self::Pop,
+            (Some(_), None, _) | (None, _, 0) => Self::Keep,
+            (None, None, id) => Self::Push(VlanTag(id)),
+            // A priority tag from an access port gets the VLAN's id and keeps its priority.
+            (None, Some(VlanTag(control)), id) => {
+                if control & 0x0fff == id {
+                    Self::Keep
+                } else {
+                    Self::Replace(VlanTag((control & 0xf000) | id))
+                }
+            }
+        }
+    }
+}
