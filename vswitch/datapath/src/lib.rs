@@ -4,8 +4,10 @@
 #![forbid(unsafe_code)]
 
 pub mod bridge;
+pub mod burst;
 pub mod counters;
 pub mod fdb;
+pub mod forwarder;
 pub mod gateway;
 pub mod identity;
 pub mod neighbour;
@@ -14,12 +16,15 @@ pub mod port;
 pub mod snoop;
 pub mod storm;
 pub mod topology;
+mod trains;
+pub mod transmit;
 pub mod verdict;
 pub mod vlan;
 
 pub use bridge::{Bridge, BridgeId};
 pub use counters::{PortCounters, Totals};
 pub use fdb::Fdb;
+pub use forwarder::Forwarder;
 pub use gateway::{Gateway, Reply};
 pub use identity::Identity;
 pub use neighbour::Neighbours;
@@ -27,4 +32,5 @@ pub use pipeline::Pipeline;
 pub use port::{Port, PortId, Role};
 pub use storm::StormLimit;
 pub use topology::Topology;
+pub use transmit::{SendError, Wires};
 pub use verdict::{DropReason, Reach, Verdict};

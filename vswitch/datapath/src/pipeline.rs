@@ -5,7 +5,7 @@ use vswitch_packet::{Frame, Moment};
 use crate::bridge::Bridge;
 use crate::fdb::Learned;
 use crate::gateway::Reply;
-use crate::port::{Port, PortId, Role};
+use crate::port::{Port, Role};
 use crate::topology::Topology;
 use crate::verdict::{DropReason, Reach, Verdict};
 use crate::vlan::{TagAction, Vlan};
@@ -36,6 +36,11 @@ pub struct Egress {
     pub in_software: bool,
 }
 
+impl Egress {
+    /// Octet for octet.
+    pub const AS_IT_IS: Self = Self { tag: TagAction::Keep, in_software: false };
+}
+
 impl<'t> Pipeline<'t> {
     /// For frames that worker number `worker` read at about `now`.
     #[must_use]
@@ -47,6 +52,12 @@ impl<'t> Pipeline<'t> {
     #[must_use]
     pub const fn topology(&self) -> &'t Topology {
         self.topology
+    }
+
+    /// The number of the worker.
+    #[must_use]
+    pub const fn worker(&self) -> usize {
+        self.worker
     }
 
     /// Decides on a frame that came in at `ingress`, and counts it there. Nothing has been sent
@@ -173,20 +184,12 @@ impl<'t> Pipeline<'t> {
     }
 
     /// The ports a flooded frame goes to.
-    pub fn audience(
-        &self,
-        ingress: &'t Port,
+    pub fn audience<'p>(
+        &'p self,
+        ingress: &'p Port,
         vlan: Vlan,
         reach: Reach,
-    ) -> impl Iterator<Item = &'t Port> {
+    ) -> impl Iterator<Item = &'p Port> {
         self.topology.flood(ingress, vlan, reach, self.now)
-    }
-
-    /// Counts a frame that could not be sent at the port it should have left by.
-    #[inline]
-    pub fn dropped(&self, port: PortId, reason: DropReason) {
-        if let Some(port) = self.topology.port(port) {
-            port.counters.lane(self.worker).dropped(reason);
-        }
     }
 }

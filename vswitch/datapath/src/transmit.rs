@@ -1,0 +1,155 @@
+//! The last step of a frame's way: it leaves by a port as that port can take it, with the tag it
+//! needs, in segments if it must, and the outcome is counted.
+
+use std::io::IoSlice;
+
+use vswitch_packet::segment::{ChecksumMode, Segments};
+use vswitch_packet::{Frame, Offload, VNET_HEADER_LEN, VlanTag, ethernet};
+
+use crate::counters::Lane;
+use crate::pipeline::Egress;
+use crate::port::{Port, PortId};
+use crate::verdict::DropReason;
+use crate::vlan::TagAction;
+
+/// The outputs of a worker, one for each port.
+pub trait Wires {
+    /// Writes one frame, virtio header first, in `parts`, without waiting.
+    ///
+    /// # Errors
+    /// Why the frame is lost.
+    fn send(&mut self, port: PortId, parts: &[IoSlice<'_>]) -> Result<(), SendError>;
+}
+
+/// Why an output did not take a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// The port has no output, or its device vanished.
+    Gone,
+    /// The device is down.
+    Down,
+    /// No room now.
+    Full,
+    /// The frame is not acceptable.
+    Refused,
+}
+
+impl From<SendError> for DropReason {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Gone => Self::PortGone,
+            SendError::Down => Self::PortDown,
+            SendError::Full => Self::QueueFull,
+            SendError::Refused => Self::Refused,
+        }
+    }
+}
+
+/// One frame, as it is to leave.
+pub(crate) struct Transmit<'a, W> {
+    pub(crate) wires: &'a mut W,
+    pub(crate) port: &'a Port,
+    pub(crate) lane: &'a Lane,
+    /// Where segments are made.
+    pub(crate) scratch: &'a mut [u8],
+}
+
+impl<W: Wires> Transmit<'_, W> {
+    /// Sends `frame`, and counts what became of it.
+    pub(crate) fn frame(&mut self, frame: &Frame<'_>, egress: Egress) {
+        let sent = if egress.in_software {
+            self.in_segments(frame, egress.tag)
+        } else {
+            match self.whole(frame.bytes(), frame.offload(), frame.headers_len(), egress.tag) {
+                // A kernel may refuse super-frames of a kind it does not know (UDP before 6.2).
+                Err(SendError::Refused) if frame.offload().gso.is_some() => {
+                    self.in_segments(frame, egress.tag)
+                }
+                sent => sent,
+            }
+        };
+        if let Err(error) = sent {
+            self.lane.dropped(error.into());
+        }
+    }
+
+    /// Sends octets that are a plain frame by themselves.
+    pub(crate) fn plain(&mut self, bytes: &[u8], tag: TagAction) {
+        if let Err(error) = self.whole(bytes, Offload::NONE, 0, tag) {
+            self.lane.dropped(error.into());
+        }
+    }
+
+    fn in_segments(&mut self, frame: &Frame<'_>, tag: TagAction) -> Result<(), SendError> {
+        let mode = if self.port.capabilities.checksum {
+            ChecksumMode::Partial
+        } else {
+            ChecksumMode::Complete
+        };
+        if frame.offload().gso.is_some() {
+            self.lane.segmented.add(1);
+        }
+        let mut segments = Segments::new(frame, mode);
+        let scratch = std::mem::take(&mut self.scratch);
+        let mut sent = Ok(());
+        while let Some(segment) = segments.next_into(scratch) {
+            let bytes = scratch.get(..segment.len).unwrap_or_default();
+            sent = self.whole(bytes, segment.offload, frame.headers_len(), tag);
+            if sent.is_err() {
+                break;
+            }
+        }
+        self.scratch = scratch;
+        sent
+    }
+
+    fn whole(
+        &mut self,
+        bytes: &[u8],
+        offload: Offload,
+        headers_len: usize,
+        tag: TagAction,
+    ) -> Result<(), SendError> {
+        const MACS: usize = 12;
+        let (removed, inserted) = match tag {
+            TagAction::Keep => (0, None),
+            TagAction::Pop => (ethernet::TAG_LEN, None),
+            TagAction::Push(tag) => (0, Some(tag)),
+            TagAction::Replace(tag) => (ethernet::TAG_LEN, Some(tag)),
+        };
+        if removed == 0 && inserted.is_none() {
+            let header = offload.to_header(headers_len).to_bytes();
+            return self.send(&[IoSlice::new(&header), IoSlice::new(bytes)], bytes.len());
+        }
+        let added = if inserted.is_some() { ethernet::TAG_LEN } else { 0 };
+        let mut offload = offload;
+        if let Some(partial) = &mut offload.checksum {
+            partial.start = partial.start + added as u16 - removed as u16;
+        }
+        let header = offload.to_header(headers_len + added - removed).to_bytes();
+        let [a, b] = ethernet::EtherType::VLAN.0.to_be_bytes();
+        let VlanTag(control) = inserted.unwrap_or(VlanTag(0));
+        let [c, d] = control.to_be_bytes();
+        let tag = [a, b, c, d];
+        let (macs, rest) = bytes.split_at_checked(MACS).unwrap_or((bytes, &[]));
+        let rest = rest.get(removed..).unwrap_or_default();
+        let parts = [
+            IoSlice::new(&header),
+            IoSlice::new(macs),
+            IoSlice::new(&tag[..added]),
+            IoSlice::new(rest),
+        ];
+        self.send(&parts, macs.len() + added + rest.len())
+    }
+
+    /// Writes `parts`, which are a virtio header and a frame of `len` octets.
+    pub(crate) fn send(&mut self, parts: &[IoSlice<'_>], len: usize) -> Result<(), SendError> {
+        self.wires.send(self.port.id, parts)?;
+        self.lane.sent_frames.add(1);
+        self.lane.sent_bytes.add(len as u64);
+        Ok(())
+    }
+}
+
+/// The virtio header's place in front of a frame in the worker's buffer.
+pub(crate) const FRAME_START: usize = VNET_HEADER_LEN;
