@@ -1,0 +1,32 @@
+//! `vsctl`: makes networks, attaches sandboxes and shows what the switch does.
+
+#![forbid(unsafe_code)]
+
+mod argument;
+mod cell;
+mod cli;
+mod completions;
+mod endpoint;
+mod exec;
+mod fdb;
+mod neighbour;
+mod network;
+mod output;
+mod removal;
+mod route;
+mod sandbox;
+mod stats;
+mod table;
+mod version;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(code) => code,
+        Err(error) => output::exit_code(&error),
+    }
+}

@@ -1,0 +1,350 @@
+//! The program as scripts see it: exit codes, standard output, standard error.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod fake_daemon;
+
+use std::io::Read;
+use std::os::unix::fs::symlink;
+use std::sync::{Arc, Mutex};
+
+use fake_daemon::FakeDaemon;
+
+const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+const NETWORK: &str = r#"{"Name":"web","Id":"0123456789abcdef","Created":"2026-01-02T03:04:05Z",
+    "Scope":"local","Driver":"bridge","EnableIPv6":false,
+    "IPAM":{"Driver":"default","Options":{},"Config":[{"Subnet":"10.1.0.0/16"}]},
+    "Internal":false,"Options":{},"Labels":{},"Containers":{}}"#;
+
+fn refusal(code: &str, message: &str) -> String {
+    format!(r#"{{"error":{{"code":"{code}","message":"{message}"}}}}"#)
+}
+
+#[test]
+fn a_new_network_is_its_id_on_a_line() {
+    let asked = Arc::new(Mutex::new(String::new()));
+    let seen = Arc::clone(&asked);
+    let daemon = FakeDaemon::start(move |question| {
+        *seen.lock().unwrap() = format!("{} {}", question.line, question.body);
+        (201, format!(r#"{{"id":"{ID}"}}"#))
+    });
+    assert_eq!(
+        daemon.run(&["add-net", "web", "--subnet", "10.1.0.0/16"]),
+        (0, format!("{ID}\n"), String::new())
+    );
+    let asked = asked.lock().unwrap().clone();
+    assert!(
+        asked.starts_with(r#"POST /v1/networks {"name":"web","#),
+        "{asked}"
+    );
+    assert!(asked.contains(r#""subnets":["10.1.0.0/16"]"#), "{asked}");
+
+    let (code, stdout, _) = daemon.run(&["add-net", "web", "--json"]);
+    assert_eq!(code, 0);
+    assert_eq!(stdout, format!("{{\n  \"id\": \"{ID}\"\n}}\n"));
+}
+
+#[test]
+fn a_list_in_a_pipe_is_a_heading_and_aligned_columns() {
+    let daemon = FakeDaemon::start(|_| {
+        (
+            200,
+            format!(
+                r#"[{{"id":"{ID}","name":"web","driver":"bridge","scope":"local",
+                     "subnets":["10.1.0.0/16","fd00::/64"],"ports":2}}]"#
+            ),
+        )
+    });
+    let (code, stdout, stderr) = daemon.run(&["ls"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert_eq!(
+        stdout,
+        "ID             NAME   DRIVER   SCOPE   SUBNET                  PORTS\n\
+         0123456789ab   web    bridge   local   10.1.0.0/16,fd00::/64       2\n"
+    );
+    assert_eq!(daemon.run(&["list-nets", "-q"]).1, "0123456789ab\n");
+    assert!(daemon.run(&["ls", "--json"]).1.contains(ID));
+}
+
+#[test]
+fn a_refusal_is_one_line_and_exit_code_1() {
+    let daemon = FakeDaemon::start(|_| (409, refusal("subnet_overlaps", "taken: choose another")));
+    assert_eq!(
+        daemon.run(&["add-net", "web"]),
+        (
+            1,
+            String::new(),
+            "error: taken: choose another\n".to_owned()
+        )
+    );
+}
+
+#[test]
+fn without_a_daemon_the_error_says_how_to_get_one() {
+    let daemon = FakeDaemon::absent();
+    let socket = daemon.socket();
+    for arguments in [
+        &["ls"][..],
+        &["rm-net", "a", "b"],
+        &["inspect", "a"],
+        &["stats", "-w"],
+    ] {
+        let (code, stdout, stderr) = daemon.run(arguments);
+        assert_eq!((code, stdout.as_str()), (1, ""));
+        assert_eq!(
+            stderr,
+            format!(
+                "error: cannot reach vswitchd at {}: there is no such socket; is it running? start it \
+                 with `vswitchd`, or point --socket or VSWITCH_SOCKET at it\n",
+                socket.display()
+            )
+        );
+    }
+}
+
+#[test]
+fn the_flag_overrides_the_environment() {
+    let daemon = FakeDaemon::start(|_| (200, "[]".to_owned()));
+    let elsewhere = FakeDaemon::absent();
+    let socket = elsewhere.socket();
+    symlink(daemon.socket(), &socket).unwrap();
+    let mut command = FakeDaemon::absent().vsctl(&["ls", "--socket"]);
+    assert!(command.arg(&socket).output().unwrap().status.success());
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    let daemon = FakeDaemon::absent();
+    for arguments in [&["add-net"][..], &["frobnicate"], &[], &["attach", "web"]] {
+        let (code, stdout, stderr) = daemon.run(arguments);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(stderr.contains("Usage: vsctl"), "{stderr}");
+    }
+    let (code, stdout, _) = daemon.run(&["attach", "--help"]);
+    assert_eq!(code, 0);
+    assert!(stdout.contains("vsctl attach web blue"), "{stdout}");
+}
+
+#[test]
+fn a_network_that_stays_does_not_keep_the_others() {
+    let daemon = FakeDaemon::start(|question| {
+        if question.line.contains("busy") {
+            (403, refusal("network_in_use", "busy has endpoints"))
+        } else {
+            (204, String::new())
+        }
+    });
+    assert_eq!(
+        daemon.run(&["rm-net", "a", "busy", "b"]),
+        (
+            1,
+            "a\nb\n".to_owned(),
+            "error: busy has endpoints\n".to_owned()
+        )
+    );
+    let (code, stdout, _) = daemon.run(&["rm-net", "--json", "a", "busy", "b"]);
+    let json: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(
+        (code, json),
+        (1, serde_json::json!({"removed": ["a", "b"]}))
+    );
+}
+
+#[test]
+fn force_is_passed_on() {
+    let daemon = FakeDaemon::start(|question| {
+        if question.line == "DELETE /v1/networks/web?force=true" {
+            (204, String::new())
+        } else {
+            (500, refusal("wrong", &question.line))
+        }
+    });
+    assert_eq!(daemon.run(&["rm-net", "--force", "web"]).0, 0);
+}
+
+#[test]
+fn inspect_prints_an_array_of_those_there_are() {
+    let daemon = FakeDaemon::start(|question| {
+        if question.line.ends_with("/web") {
+            (200, NETWORK.to_owned())
+        } else {
+            (404, refusal("network_not_found", "no network nope"))
+        }
+    });
+    let (code, stdout, stderr) = daemon.run(&["inspect", "web", "nope", "web"]);
+    assert_eq!((code, stderr.as_str()), (1, "error: no network nope\n"));
+    let networks: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(networks.as_array().unwrap().len(), 2);
+    assert_eq!(networks[0]["IPAM"]["Config"][0]["Subnet"], "10.1.0.0/16");
+    assert_eq!(daemon.run(&["inspect", "web"]).0, 0);
+}
+
+#[test]
+fn paths_go_over_the_wire_in_one_piece() {
+    let daemon = FakeDaemon::start(|question| match question.line.as_str() {
+        "DELETE /v1/networks/web/endpoints?sandbox=%2Fproc%2F7%2Fns%2Fnet" => (204, String::new()),
+        line => (500, refusal("wrong", line)),
+    });
+    assert_eq!(
+        daemon.run(&["detach", "web", "/proc/7/ns/net"]),
+        (0, String::new(), String::new())
+    );
+}
+
+#[test]
+fn an_attached_sandbox_is_an_id_or_all_that_a_script_wants_to_know() {
+    let daemon = FakeDaemon::start(|_| {
+        (
+            201,
+            format!(
+                r#"{{"id":"{ID}","network":"web","sandbox":"blue","ifname":"eth0",
+                     "mac":"02:42:0a:01:00:02","addresses":["10.1.0.2/16"],
+                     "gateway":"10.1.0.1","gateway6":null}}"#
+            ),
+        )
+    });
+    assert_eq!(daemon.run(&["attach", "web", "blue"]).1, format!("{ID}\n"));
+    let (_, stdout, _) = daemon.run(&["--json", "attach", "web", "blue"]);
+    let endpoint: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(endpoint["id"], ID);
+    assert_eq!(endpoint["ifname"], "eth0");
+    assert_eq!(endpoint["mac"], "02:42:0a:01:00:02");
+    assert_eq!(endpoint["addresses"][0], "10.1.0.2/16");
+}
+
+#[test]
+fn the_version_is_told_with_and_without_a_daemon() {
+    let daemon = FakeDaemon::start(|_| {
+        (
+            200,
+            r#"{"version":"9.9.9","commit":"fedcba987654"}"#.to_owned(),
+        )
+    });
+    let (code, stdout, _) = daemon.run(&["version"]);
+    assert_eq!(code, 0);
+    let rows: Vec<Vec<&str>> = stdout
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(rows[1][..2], ["vsctl", env!("CARGO_PKG_VERSION")]);
+    assert_eq!(rows[2], ["vswitchd", "9.9.9", "fedcba987654"]);
+
+    let (code, stdout, stderr) = FakeDaemon::absent().run(&["version"]);
+    assert_eq!(code, 1);
+    assert!(
+        stdout.contains("vsctl") && !stdout.contains("vswitchd"),
+        "{stdout}"
+    );
+    assert!(
+        stderr.starts_with("error: cannot reach vswitchd"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn another_program_at_the_socket_is_told_so() {
+    let daemon = FakeDaemon::start(|_| (200, "<html>hello</html>".to_owned()));
+    let (code, _, stderr) = daemon.run(&["ls"]);
+    assert_eq!(code, 1);
+    assert!(
+        stderr.contains("did not answer as vswitchd does"),
+        "{stderr}"
+    );
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    let row = format!(
+        r#"{{"id":"{ID}","name":"web","driver":"bridge","scope":"local","subnets":[],"ports":0}}"#
+    );
+    // More than a pipe holds.
+    let list = format!("[{}]", vec![row; 5000].join(","));
+    let daemon = FakeDaemon::start(move |_| (200, list.clone()));
+    for arguments in [&["ls"][..], &["ls", "--json"]] {
+        let mut child = daemon.vsctl(arguments).spawn().unwrap();
+        let mut begin = [0; 10];
+        child.stdout.take().unwrap().read_exact(&mut begin).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{:?}", output.status);
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    }
+    let mut child = daemon.vsctl(&["completions", "bash"]).spawn().unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait_with_output().unwrap().status.success());
+}
+
+#[test]
+fn watching_goes_on_until_the_reader_leaves() {
+    let daemon = FakeDaemon::start(|question| {
+        assert_eq!(question.line, "GET /v1/stats?of=blue%2Feth0");
+        (200, "[]".to_owned())
+    });
+    let mut child = daemon
+        .vsctl(&["stats", "--watch", "--json", "blue/eth0"])
+        .spawn()
+        .unwrap();
+    let mut lines = [0; 6];
+    child.stdout.take().unwrap().read_exact(&mut lines).unwrap();
+    assert_eq!(&lines, b"[]\n[]\n");
+    assert!(child.wait_with_output().unwrap().status.success());
+}
+
+#[test]
+fn completions_are_a_script() {
+    let daemon = FakeDaemon::absent();
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, stdout, stderr) = daemon.run(&["completions", shell]);
+        assert_eq!((code, stderr.as_str()), (0, ""));
+        assert!(stdout.contains("add-net"), "{shell}");
+    }
+}
+
+#[test]
+fn exec_cannot_enter_what_is_not_there_or_no_namespace() {
+    let daemon = FakeDaemon::absent();
+    for (sandbox, reason) in [
+        ("no-such-sandbox", "error: no sandbox named no-such-sandbox"),
+        ("/no/such/file", "error: no namespace at /no/such/file"),
+        ("/dev/null", "error: /dev/null is not a network namespace"),
+        ("pid:x", "error: \"pid:x\" names no process"),
+        ("host", "error: cannot reach vswitchd"),
+    ] {
+        let (code, stdout, stderr) = daemon.run(&["exec", sandbox, "--", "echo", "inside"]);
+        assert_eq!((code, stdout.as_str()), (1, ""), "{sandbox}");
+        assert!(stderr.starts_with(reason), "{sandbox}: {stderr}");
+    }
+}
+
+/// Needs CAP_SYS_ADMIN, as `setns` asks for it even to stay where one is.
+#[test]
+fn exec_becomes_the_command() {
+    let daemon = FakeDaemon::start(|_| (500, String::new()));
+    let here = std::fs::read_link("/proc/self/ns/net").unwrap();
+    let here = format!("{}\n", here.display());
+    let own = format!("pid:{}", std::process::id());
+    for sandbox in ["/proc/self/ns/net", own.as_str(), "host"] {
+        let link = ["exec", sandbox, "--", "readlink", "/proc/self/ns/net"];
+        assert_eq!(
+            daemon.run(&link),
+            (0, here.clone(), String::new()),
+            "{sandbox}"
+        );
+    }
+    let exit = ["exec", own.as_str(), "sh", "-c", "exit 42"];
+    assert_eq!(daemon.run(&exit).0, 42);
+
+    let (code, _, stderr) = daemon.run(&["exec", &own, "--", "no-such-command"]);
+    assert_eq!(code, 127);
+    assert!(
+        stderr.starts_with("error: cannot run no-such-command"),
+        "{stderr}"
+    );
+    let (code, _, stderr) = daemon.run(&["exec", &own, "--", "/dev/null"]);
+    assert_eq!(code, 126);
+    assert!(
+        stderr.starts_with("error: cannot run /dev/null"),
+        "{stderr}"
+    );
+}

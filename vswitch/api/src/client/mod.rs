@@ -1,0 +1,195 @@
+//! The client: one method per request.
+
+mod error;
+mod exchange;
+mod target;
+
+use std::path::{Path, PathBuf};
+
+use hyper::Method;
+
+use crate::{
+    Attach, Endpoint, FdbEntry, NeighbourEntry, NetworkCreate, NetworkCreated, NetworkInspect,
+    NetworkSummary, PortStats, RouteEntry, Sandbox, SandboxCreate, Version,
+};
+use exchange::NoBody;
+use target::Target;
+
+pub use error::ClientError;
+
+/// Speaks to one daemon. Each request is a connection of its own, so a client may outlive its daemon
+/// and speak to the next one at the same socket.
+///
+/// All methods fail with [`ClientError::Refused`] when the daemon says no, and with one of the other
+/// errors when it could not be asked.
+#[derive(Debug, Clone)]
+pub struct Client {
+    socket: PathBuf,
+}
+
+impl Client {
+    /// A client of the daemon at that socket. Does not connect yet.
+    #[must_use]
+    pub fn new(socket: impl Into<PathBuf>) -> Self {
+        Self {
+            socket: socket.into(),
+        }
+    }
+
+    /// The socket given to [`Client::new`].
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// All networks, the predefined ones too.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn networks(&self) -> Result<Vec<NetworkSummary>, ClientError> {
+        self.get(Target::new("networks")).await
+    }
+
+    /// One network in full, by name, id or beginning of an id.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn network(&self, network: &str) -> Result<NetworkInspect, ClientError> {
+        self.get(Target::new("networks").part(network)).await
+    }
+
+    /// Makes a network.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn create_network(
+        &self,
+        request: &NetworkCreate,
+    ) -> Result<NetworkCreated, ClientError> {
+        self.ask(Method::POST, Target::new("networks"), Some(request))
+            .await
+    }
+
+    /// Removes a network. Refused while endpoints are attached, unless `force` detaches them.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn remove_network(&self, network: &str, force: bool) -> Result<(), ClientError> {
+        let target = Target::new("networks").part(network);
+        self.delete(target.query("force", force.then_some("true")))
+            .await
+    }
+
+    /// Attaches a sandbox to a network.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn attach(&self, network: &str, request: &Attach) -> Result<Endpoint, ClientError> {
+        let target = Target::new("networks").part(network).part("endpoints");
+        self.ask(Method::POST, target, Some(request)).await
+    }
+
+    /// Takes a sandbox off a network.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn detach(&self, network: &str, sandbox: &str) -> Result<(), ClientError> {
+        let target = Target::new("networks").part(network).part("endpoints");
+        self.delete(target.query("sandbox", Some(sandbox))).await
+    }
+
+    /// All sandboxes that the daemon made or that have endpoints.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn sandboxes(&self) -> Result<Vec<Sandbox>, ClientError> {
+        self.get(Target::new("sandboxes")).await
+    }
+
+    /// One sandbox.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn sandbox(&self, sandbox: &str) -> Result<Sandbox, ClientError> {
+        self.get(Target::new("sandboxes").part(sandbox)).await
+    }
+
+    /// Makes a named namespace.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn create_sandbox(&self, request: &SandboxCreate) -> Result<Sandbox, ClientError> {
+        self.ask(Method::POST, Target::new("sandboxes"), Some(request))
+            .await
+    }
+
+    /// Removes a named namespace.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn remove_sandbox(&self, sandbox: &str) -> Result<(), ClientError> {
+        self.delete(Target::new("sandboxes").part(sandbox)).await
+    }
+
+    /// Which MAC addresses are behind which ports, of one network or of all.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn fdb(&self, network: Option<&str>) -> Result<Vec<FdbEntry>, ClientError> {
+        self.get(Target::new("fdb").query("network", network)).await
+    }
+
+    /// Which MAC addresses the router knows for IP addresses, of one network or of all.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn neighbours(
+        &self,
+        network: Option<&str>,
+    ) -> Result<Vec<NeighbourEntry>, ClientError> {
+        self.get(Target::new("neighbours").query("network", network))
+            .await
+    }
+
+    /// Routes of the router and of the sandboxes.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn routes(&self) -> Result<Vec<RouteEntry>, ClientError> {
+        self.get(Target::new("routes")).await
+    }
+
+    /// Counters, of all ports or of a network or port.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn stats(&self, of: Option<&str>) -> Result<Vec<PortStats>, ClientError> {
+        self.get(Target::new("stats").query("of", of)).await
+    }
+
+    /// What the daemon is.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn version(&self) -> Result<Version, ClientError> {
+        self.get(Target::new("version")).await
+    }
+
+    /// The process that listens at the socket; none where it runs out of this PID namespace's sight.
+    ///
+    /// # Errors
+    /// [`ClientError::NoDaemon`], [`ClientError::NotPermitted`].
+    pub async fn daemon_pid(&self) -> Result<Option<u32>, ClientError> {
+        self.peer_pid().await
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, target: Target) -> Result<T, ClientError> {
+        self.ask(Method::GET, target, None::<&NoBody>).await
+    }
+
+    async fn delete(&self, target: Target) -> Result<(), ClientError> {
+        self.tell(Method::DELETE, target, None::<&NoBody>)
+            .await
+            .map(drop)
+    }
+}

@@ -1,0 +1,109 @@
+//! Networks: making, removing and listing them.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// Body of `POST /v1/networks`. Everything but the name has Docker's default.
+///
+/// Ranges, gateways and auxiliary addresses belong to the subnet that contains them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkCreate {
+    /// What users call it.
+    pub name: String,
+    /// `bridge`, `host`, `null`.
+    #[serde(default = "bridge")]
+    pub driver: String,
+    /// One per address pool; none: a default pool.
+    #[serde(default)]
+    pub subnets: Vec<IpNet>,
+    /// Address of the router in each subnet; none: the first address.
+    #[serde(default)]
+    pub gateways: Vec<IpAddr>,
+    /// The part of each subnet that addresses are given out from; none: all of it.
+    #[serde(default)]
+    pub ip_ranges: Vec<IpNet>,
+    /// Addresses that are in use by others, by a name for each.
+    #[serde(default)]
+    pub aux_addresses: BTreeMap<String, IpAddr>,
+    /// IPv6 too, from a unique local prefix if no IPv6 subnet is given.
+    #[serde(default)]
+    pub ipv6: bool,
+    /// No way out of the network: no default route.
+    #[serde(default)]
+    pub internal: bool,
+    /// Notes of the user, without effect.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Driver options: Docker's keys and those that begin with `vswitch.`.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+}
+
+/// Answer to `POST /v1/networks`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkCreated {
+    /// 64 hexadecimal digits.
+    pub id: String,
+}
+
+/// One element of the answer to `GET /v1/networks`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkSummary {
+    /// 64 hexadecimal digits.
+    pub id: String,
+    /// What users call it.
+    pub name: String,
+    /// `bridge`, `host`, `null`.
+    pub driver: String,
+    /// `local`: of this host only.
+    pub scope: String,
+    /// IPv4 first; empty for drivers without addresses.
+    pub subnets: Vec<IpNet>,
+    /// Number of endpoints attached.
+    pub ports: usize,
+}
+
+/// Query of `DELETE /v1/networks/{network}`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveNetworkQuery {
+    /// Detach what is attached, instead of refusing.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// Query of the tables that can be narrowed to one network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkQuery {
+    /// Name, id or beginning of an id; none: all networks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+}
+
+impl NetworkCreate {
+    /// A `bridge` network with every default.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            driver: bridge(),
+            subnets: Vec::new(),
+            gateways: Vec::new(),
+            ip_ranges: Vec::new(),
+            aux_addresses: BTreeMap::new(),
+            ipv6: false,
+            internal: false,
+            labels: BTreeMap::new(),
+            options: BTreeMap::new(),
+        }
+    }
+}
+
+fn bridge() -> String {
+    "bridge".to_owned()
+}

@@ -1,0 +1,69 @@
+//! How tables name a port of the switch.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A port of a switch.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Port {
+    /// Unique on the host. An endpoint's: `vs-` and 12 digits of its id; the host port's: the name of its
+    /// interface (`br-…`); the router's: `gateway`.
+    pub name: String,
+    /// The sandbox that the port leads to; `host` for the host port, none for the router.
+    pub sandbox: Option<String>,
+    /// The interface's name in there.
+    pub ifname: Option<String>,
+}
+
+impl Port {
+    /// Whether a user who writes `text` may mean this port: its name, its sandbox, or `SANDBOX/IFNAME`.
+    #[must_use]
+    pub fn answers_to(&self, text: &str) -> bool {
+        text == self.name
+            || self.sandbox.as_deref() == Some(text)
+            || (self.sandbox.is_some() && self.ifname.is_some() && text == self.to_string())
+    }
+}
+
+/// `SANDBOX/IFNAME` where there is a sandbox, else the port's name.
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.sandbox, &self.ifname) {
+            (Some(sandbox), Some(ifname)) => write!(f, "{sandbox}/{ifname}"),
+            _ => f.write_str(&self.name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn port(sandbox: Option<&str>, ifname: Option<&str>) -> Port {
+        Port {
+            name: "vs-0123456789ab".to_owned(),
+            sandbox: sandbox.map(str::to_owned),
+            ifname: ifname.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_port_is_shown_by_where_it_leads() {
+        assert_eq!(port(Some("web"), Some("eth0")).to_string(), "web/eth0");
+        assert_eq!(port(None, None).to_string(), "vs-0123456789ab");
+        assert_eq!(port(Some("web"), None).to_string(), "vs-0123456789ab");
+    }
+
+    #[test]
+    fn a_port_answers_to_its_names_and_to_nothing_else() {
+        let web = port(Some("web"), Some("eth0"));
+        for name in ["vs-0123456789ab", "web", "web/eth0"] {
+            assert!(web.answers_to(name), "{name}");
+        }
+        for name in ["", "eth0", "web/", "web/eth1", "vs-", "WEB"] {
+            assert!(!web.answers_to(name), "{name}");
+        }
+        assert!(!port(None, None).answers_to("web"));
+    }
+}

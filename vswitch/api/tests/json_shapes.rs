@@ -1,0 +1,439 @@
+//! The JSON that scripts and other programs rely on.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, from_value, json, to_value};
+use vswitch_api::{
+    Attach, DetachQuery, Endpoint, EntryOrigin, ErrorBody, FdbEntry, InspectConfig,
+    InspectContainer, InspectIpam, NeighbourEntry, NetworkCreate, NetworkCreated, NetworkInspect,
+    NetworkQuery, NetworkSummary, Port, PortStats, RemoveNetworkQuery, RouteEntry, RouteOrigin,
+    Sandbox, SandboxCreate, StatsQuery, Traffic, Version,
+};
+
+/// The value is that JSON, and that JSON is the value.
+#[track_caller]
+fn same<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, json: Value) {
+    assert_eq!(to_value(value).unwrap(), json);
+    assert_eq!(from_value::<T>(json).unwrap(), *value);
+}
+
+#[track_caller]
+fn refused<T: DeserializeOwned + Debug>(json: Value, hint: &str) {
+    let error = from_value::<T>(json).unwrap_err().to_string();
+    assert!(error.contains(hint), "{error}");
+}
+
+fn port() -> Port {
+    Port {
+        name: "vs-0123456789ab".to_owned(),
+        sandbox: Some("blue".to_owned()),
+        ifname: Some("eth0".to_owned()),
+    }
+}
+
+fn port_json() -> Value {
+    json!({"name": "vs-0123456789ab", "sandbox": "blue", "ifname": "eth0"})
+}
+
+fn endpoint() -> Endpoint {
+    Endpoint {
+        id: "ab".repeat(32),
+        network: "web".to_owned(),
+        sandbox: "blue".to_owned(),
+        ifname: Some("eth0".to_owned()),
+        mac: Some("02:42:0a:14:00:02".to_owned()),
+        addresses: vec![
+            "10.20.0.2/16".parse().unwrap(),
+            "fd00:20::2/64".parse().unwrap(),
+        ],
+        gateway: Some("10.20.0.1".parse().unwrap()),
+        gateway6: None,
+        aliases: vec!["www".to_owned()],
+    }
+}
+
+fn endpoint_json() -> Value {
+    json!({
+        "id": "ab".repeat(32),
+        "network": "web",
+        "sandbox": "blue",
+        "ifname": "eth0",
+        "mac": "02:42:0a:14:00:02",
+        "addresses": ["10.20.0.2/16", "fd00:20::2/64"],
+        "gateway": "10.20.0.1",
+        "gateway6": null,
+        "aliases": ["www"],
+    })
+}
+
+#[test]
+fn inspect_is_spelt_as_docker_spells_it() {
+    let network = NetworkInspect {
+        name: "web".to_owned(),
+        id: "ab".repeat(32),
+        created: "2026-01-02T03:04:05Z".parse().unwrap(),
+        scope: "local".to_owned(),
+        driver: "bridge".to_owned(),
+        enable_ipv6: true,
+        ipam: InspectIpam {
+            driver: "default".to_owned(),
+            options: BTreeMap::new(),
+            config: vec![
+                InspectConfig {
+                    subnet: "10.20.0.0/16".parse().unwrap(),
+                    ip_range: Some("10.20.5.0/24".parse().unwrap()),
+                    gateway: Some("10.20.0.1".parse().unwrap()),
+                    auxiliary_addresses: BTreeMap::from([(
+                        "nas".to_owned(),
+                        "10.20.0.9".parse().unwrap(),
+                    )]),
+                },
+                InspectConfig {
+                    subnet: "fd00:20::/64".parse().unwrap(),
+                    ip_range: None,
+                    gateway: None,
+                    auxiliary_addresses: BTreeMap::new(),
+                },
+            ],
+        },
+        internal: false,
+        options: BTreeMap::from([(
+            "com.docker.network.driver.mtu".to_owned(),
+            "9000".to_owned(),
+        )]),
+        labels: BTreeMap::from([("tier".to_owned(), "front".to_owned())]),
+        containers: BTreeMap::from([(
+            "blue".to_owned(),
+            InspectContainer {
+                name: "blue".to_owned(),
+                endpoint_id: "cd".repeat(32),
+                mac_address: "02:42:0a:14:05:00".to_owned(),
+                ipv4_address: "10.20.5.0/16".to_owned(),
+                ipv6_address: String::new(),
+            },
+        )]),
+    };
+    same(
+        &network,
+        json!({
+            "Name": "web",
+            "Id": "ab".repeat(32),
+            "Created": "2026-01-02T03:04:05Z",
+            "Scope": "local",
+            "Driver": "bridge",
+            "EnableIPv6": true,
+            "IPAM": {
+                "Driver": "default",
+                "Options": {},
+                "Config": [
+                    {
+                        "Subnet": "10.20.0.0/16",
+                        "IPRange": "10.20.5.0/24",
+                        "Gateway": "10.20.0.1",
+                        "AuxiliaryAddresses": {"nas": "10.20.0.9"},
+                    },
+                    {"Subnet": "fd00:20::/64"},
+                ],
+            },
+            "Internal": false,
+            "Options": {"com.docker.network.driver.mtu": "9000"},
+            "Labels": {"tier": "front"},
+            "Containers": {
+                "blue": {
+                    "Name": "blue",
+                    "EndpointID": "cd".repeat(32),
+                    "MacAddress": "02:42:0a:14:05:00",
+                    "IPv4Address": "10.20.5.0/16",
+                    "IPv6Address": "",
+                },
+            },
+        }),
+    );
+}
+
+#[test]
+fn inspect_keeps_dockers_order_of_fields() {
+    let text = serde_json::to_string(&InspectContainer {
+        name: "blue".to_owned(),
+        endpoint_id: String::new(),
+        mac_address: String::new(),
+        ipv4_address: String::new(),
+        ipv6_address: String::new(),
+    })
+    .unwrap();
+    assert_eq!(
+        text,
+        r#"{"Name":"blue","EndpointID":"","MacAddress":"","IPv4Address":"","IPv6Address":""}"#
+    );
+}
+
+#[test]
+fn a_network_needs_a_name_and_nothing_else() {
+    let network: NetworkCreate = from_value(json!({"name": "web"})).unwrap();
+    assert_eq!(network, NetworkCreate::new("web"));
+    assert_eq!(network.driver, "bridge");
+    refused::<NetworkCreate>(json!({}), "name");
+    refused::<NetworkCreate>(json!({"name": "web", "subnet": "10.0.0.0/8"}), "subnet");
+    refused::<NetworkCreate>(json!({"name": "web", "subnets": ["10.0.0.0/33"]}), "");
+}
+
+#[test]
+fn a_network_in_full() {
+    same(
+        &NetworkCreate {
+            name: "web".to_owned(),
+            driver: "bridge".to_owned(),
+            subnets: vec!["10.20.0.0/16".parse().unwrap()],
+            gateways: vec!["10.20.0.1".parse().unwrap()],
+            ip_ranges: vec!["10.20.5.0/24".parse().unwrap()],
+            aux_addresses: BTreeMap::from([("nas".to_owned(), "10.20.0.9".parse().unwrap())]),
+            ipv6: true,
+            internal: true,
+            labels: BTreeMap::from([("tier".to_owned(), "front".to_owned())]),
+            options: BTreeMap::from([("vswitch.ageing".to_owned(), "60".to_owned())]),
+        },
+        json!({
+            "name": "web",
+            "driver": "bridge",
+            "subnets": ["10.20.0.0/16"],
+            "gateways": ["10.20.0.1"],
+            "ip_ranges": ["10.20.5.0/24"],
+            "aux_addresses": {"nas": "10.20.0.9"},
+            "ipv6": true,
+            "internal": true,
+            "labels": {"tier": "front"},
+            "options": {"vswitch.ageing": "60"},
+        }),
+    );
+    same(
+        &NetworkCreated {
+            id: "ab".repeat(32),
+        },
+        json!({"id": "ab".repeat(32)}),
+    );
+    same(
+        &NetworkSummary {
+            id: "ab".repeat(32),
+            name: "web".to_owned(),
+            driver: "bridge".to_owned(),
+            scope: "local".to_owned(),
+            subnets: vec!["10.20.0.0/16".parse().unwrap()],
+            ports: 3,
+        },
+        json!({
+            "id": "ab".repeat(32),
+            "name": "web",
+            "driver": "bridge",
+            "scope": "local",
+            "subnets": ["10.20.0.0/16"],
+            "ports": 3,
+        }),
+    );
+}
+
+#[test]
+fn attaching_needs_a_sandbox_and_nothing_else() {
+    let attach: Attach = from_value(json!({"sandbox": "blue"})).unwrap();
+    assert_eq!(
+        attach,
+        Attach {
+            sandbox: "blue".to_owned(),
+            ..Attach::default()
+        }
+    );
+    same(&attach, json!({"sandbox": "blue", "gateway_priority": 0}));
+    same(
+        &Attach {
+            sandbox: "pid:7".to_owned(),
+            ip: Some("10.20.0.7".parse().unwrap()),
+            ip6: Some("fd00:20::7".parse().unwrap()),
+            mac: Some("02:42:00:00:00:07".to_owned()),
+            ifname: Some("lan0".to_owned()),
+            aliases: vec!["www".to_owned()],
+            gateway_priority: -1,
+            options: BTreeMap::from([("vswitch.vlan".to_owned(), "7".to_owned())]),
+        },
+        json!({
+            "sandbox": "pid:7",
+            "ip": "10.20.0.7",
+            "ip6": "fd00:20::7",
+            "mac": "02:42:00:00:00:07",
+            "ifname": "lan0",
+            "aliases": ["www"],
+            "gateway_priority": -1,
+            "options": {"vswitch.vlan": "7"},
+        }),
+    );
+    refused::<Attach>(json!({"sandbox": "blue", "ipv4": "10.0.0.1"}), "ipv4");
+}
+
+#[test]
+fn endpoints_and_sandboxes() {
+    same(&endpoint(), endpoint_json());
+    same(
+        &Sandbox {
+            name: "blue".to_owned(),
+            owned: true,
+            netns: Some(4_026_531_840),
+            endpoints: vec![endpoint()],
+        },
+        json!({
+            "name": "blue",
+            "owned": true,
+            "netns": 4_026_531_840_u64,
+            "endpoints": [endpoint_json()],
+        }),
+    );
+    same(
+        &SandboxCreate {
+            name: "blue".to_owned(),
+        },
+        json!({"name": "blue"}),
+    );
+    refused::<SandboxCreate>(json!({"name": "blue", "colour": "blue"}), "colour");
+}
+
+#[test]
+fn tables() {
+    same(
+        &FdbEntry {
+            network: "web".to_owned(),
+            mac: "02:42:0a:14:00:02".to_owned(),
+            vlan: None,
+            port: port(),
+            age: Some(3),
+            origin: EntryOrigin::Learned,
+        },
+        json!({
+            "network": "web",
+            "mac": "02:42:0a:14:00:02",
+            "vlan": null,
+            "port": port_json(),
+            "age": 3,
+            "origin": "learned",
+        }),
+    );
+    same(
+        &NeighbourEntry {
+            network: "web".to_owned(),
+            address: "10.20.0.2".parse().unwrap(),
+            mac: None,
+            port: None,
+            state: "incomplete".to_owned(),
+            age: None,
+            origin: EntryOrigin::Static,
+        },
+        json!({
+            "network": "web",
+            "address": "10.20.0.2",
+            "mac": null,
+            "port": null,
+            "state": "incomplete",
+            "age": null,
+            "origin": "static",
+        }),
+    );
+    same(
+        &RouteEntry {
+            sandbox: Some("blue".to_owned()),
+            destination: "0.0.0.0/0".parse().unwrap(),
+            gateway: Some("10.20.0.1".parse().unwrap()),
+            network: Some("web".to_owned()),
+            interface: Some("eth0".to_owned()),
+            metric: None,
+            age: Some(9),
+            origin: RouteOrigin::Gateway,
+        },
+        json!({
+            "sandbox": "blue",
+            "destination": "0.0.0.0/0",
+            "gateway": "10.20.0.1",
+            "network": "web",
+            "interface": "eth0",
+            "metric": null,
+            "age": 9,
+            "origin": "gateway",
+        }),
+    );
+}
+
+#[test]
+fn words_in_json_are_the_words_in_tables() {
+    use EntryOrigin::{Gateway, Learned, Static};
+    for origin in [Learned, Static, Gateway] {
+        same(&origin, json!(origin.as_str()));
+    }
+    use RouteOrigin as R;
+    for origin in [R::Connected, R::Gateway, R::Host, R::Static] {
+        same(&origin, json!(origin.as_str()));
+    }
+}
+
+#[test]
+fn counters() {
+    let stats = PortStats {
+        network: "web".to_owned(),
+        port: port(),
+        rx: Traffic {
+            frames: 1,
+            bytes: 2,
+            super_frames: 3,
+        },
+        tx: Traffic::default(),
+        coalesced: 4,
+        segmented: 5,
+        drops: BTreeMap::from([("spoofed_mac".to_owned(), 6), ("storm".to_owned(), 7)]),
+    };
+    assert_eq!(stats.dropped(), 13);
+    same(
+        &stats,
+        json!({
+            "network": "web",
+            "port": port_json(),
+            "rx": {"frames": 1, "bytes": 2, "super_frames": 3},
+            "tx": {"frames": 0, "bytes": 0, "super_frames": 0},
+            "coalesced": 4,
+            "segmented": 5,
+            "drops": {"spoofed_mac": 6, "storm": 7},
+        }),
+    );
+}
+
+#[test]
+fn queries() {
+    same(&RemoveNetworkQuery { force: true }, json!({"force": true}));
+    same(
+        &DetachQuery {
+            sandbox: "blue".to_owned(),
+        },
+        json!({"sandbox": "blue"}),
+    );
+    same(&NetworkQuery { network: None }, json!({}));
+    same(
+        &StatsQuery {
+            of: Some("web".to_owned()),
+        },
+        json!({"of": "web"}),
+    );
+    refused::<StatsQuery>(json!({"network": "web"}), "network");
+}
+
+#[test]
+fn errors_and_version() {
+    same(
+        &ErrorBody::new("network_not_found", "no network named web"),
+        json!({"error": {"code": "network_not_found", "message": "no network named web"}}),
+    );
+    same(
+        &Version {
+            version: "0.1.0".to_owned(),
+            commit: "unknown".to_owned(),
+        },
+        json!({"version": "0.1.0", "commit": "unknown"}),
+    );
+}

@@ -1,0 +1,272 @@
+//! The options of a bridge network.
+
+use std::collections::BTreeMap;
+
+use vswitch_ipam::{AllocationOrder, Family};
+
+use crate::interface_name::{check_interface_name, check_interface_prefix};
+use crate::option_key as key;
+use crate::options::{OptionError, Options};
+
+/// The options, typed; the families are the plan's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NetworkOptions {
+    pub(super) enable_ipv4: Option<bool>,
+    pub(super) enable_ipv6: Option<bool>,
+    pub(super) isolated_v4: bool,
+    pub(super) isolated_v6: bool,
+    pub(super) inhibit_ipv4: bool,
+    pub(super) host_port: Option<String>,
+    pub(super) iface_prefix: String,
+    pub(super) order: AllocationOrder,
+    pub(super) icc: bool,
+    pub(super) mtu: Option<u16>,
+    pub(super) ageing_secs: u32,
+    pub(super) fdb_limit: u32,
+    pub(super) snooping: bool,
+    pub(super) offload: bool,
+    pub(super) anti_spoof: bool,
+    pub(super) storm_pps: Option<u32>,
+}
+
+const KNOWN: [&str; 22] = [
+    key::BRIDGE_NAME,
+    key::DEFAULT_BRIDGE,
+    key::ENABLE_ICC,
+    key::ENABLE_IP_MASQUERADE,
+    key::HOST_BINDING_IPV4,
+    key::GATEWAY_MODE_IPV4,
+    key::GATEWAY_MODE_IPV6,
+    key::INHIBIT_IPV4,
+    key::TRUSTED_HOST_INTERFACES,
+    key::HOST_IPV4,
+    key::HOST_IPV6,
+    key::MTU,
+    key::IFACE_PREFIX,
+    key::ENABLE_IPV4,
+    key::ENABLE_IPV6,
+    key::IPAM_SERIAL,
+    key::AGEING,
+    key::FDB_LIMIT,
+    key::SNOOPING,
+    key::OFFLOAD,
+    key::ANTI_SPOOF,
+    key::STORM_LIMIT,
+];
+
+/// What an IPv4 host must take at least (RFC 791 section 3.2), to what a TAP can have (Linux'
+/// drivers/net/tun.c: 65535 less the Ethernet header).
+const MTU_MIN: u16 = 68;
+const MTU_MAX: u16 = 65_521;
+/// What an IPv6 link must carry at least (RFC 8200 section 5).
+const MTU_MIN_V6: u16 = 1280;
+
+/// IEEE 802.1D table 7-5; the range is wider at its low end, for tests and fast-moving containers.
+const AGEING_SECS: u32 = 300;
+const AGEING_SECS_MAX: u32 = 1_000_000;
+
+/// Room for every address of a /16.
+const FDB_LIMIT: u32 = 65_536;
+const FDB_LIMIT_MAX: u32 = 1 << 20;
+
+pub(super) const STORM_PPS_MAX: u32 = 1_000_000_000;
+
+const IFACE_PREFIX: &str = "eth";
+
+impl NetworkOptions {
+    pub(super) fn parse(
+        options: &BTreeMap<String, String>,
+        internal: bool,
+    ) -> Result<Self, OptionError> {
+        let options = Options(options);
+        options.check_known(&KNOWN)?;
+        check_unavailable(options)?;
+        let flag = |key, default: bool| Ok::<_, OptionError>(options.flag(key)?.unwrap_or(default));
+        Ok(Self {
+            enable_ipv4: options.flag(key::ENABLE_IPV4)?,
+            enable_ipv6: options.flag(key::ENABLE_IPV6)?,
+            isolated_v4: is_isolated(options, key::GATEWAY_MODE_IPV4, internal)?,
+            isolated_v6: is_isolated(options, key::GATEWAY_MODE_IPV6, internal)?,
+            inhibit_ipv4: flag(key::INHIBIT_IPV4, false)?,
+            host_port: options
+                .interface(key::BRIDGE_NAME, check_interface_name)?
+                .map(ToOwned::to_owned),
+            iface_prefix: options
+                .interface(key::IFACE_PREFIX, check_interface_prefix)?
+                .unwrap_or(IFACE_PREFIX)
+                .to_owned(),
+            order: if flag(key::IPAM_SERIAL, false)? {
+                AllocationOrder::Serial
+            } else {
+                AllocationOrder::LowestFree
+            },
+            icc: flag(key::ENABLE_ICC, true)?,
+            mtu: mtu(options)?,
+            ageing_secs: options
+                .number(key::AGEING, 1..=AGEING_SECS_MAX, "seconds")?
+                .unwrap_or(AGEING_SECS),
+            fdb_limit: options
+                .number(key::FDB_LIMIT, 1..=FDB_LIMIT_MAX, "addresses")?
+                .unwrap_or(FDB_LIMIT),
+            snooping: flag(key::SNOOPING, false)?,
+            offload: flag(key::OFFLOAD, true)?,
+            anti_spoof: flag(key::ANTI_SPOOF, true)?,
+            storm_pps: options
+                .number(key::STORM_LIMIT, 0..=STORM_PPS_MAX, "frames a second")?
+                .filter(|limit| *limit > 0),
+        })
+    }
+
+    /// Whether the network is to have no gateway of `family`.
+    pub(super) const fn is_isolated(&self, family: Family) -> bool {
+        match family {
+            Family::V4 => self.isolated_v4,
+            Family::V6 => self.isolated_v6,
+        }
+    }
+
+    /// Refuses an MTU that IPv6 cannot live with.
+    pub(super) fn check_mtu_for(&self, ipv6: bool) -> Result<(), OptionError> {
+        match self.mtu {
+            Some(mtu) if ipv6 && mtu < MTU_MIN_V6 => Err(OptionError::Conflict {
+                key: key::MTU,
+                value: mtu.to_string(),
+                other: "IPv6",
+                hint: "use 1280 or more",
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What Docker has and this version has not, but for the values that change nothing.
+fn check_unavailable(options: Options<'_>) -> Result<(), OptionError> {
+    options.only_flag(key::DEFAULT_BRIDGE, false)?;
+    options.only_flag(key::ENABLE_IP_MASQUERADE, true)?;
+    options.only(key::HOST_BINDING_IPV4, &["0.0.0.0", ""])?;
+    options.only(key::TRUSTED_HOST_INTERFACES, &[""])?;
+    options.only(key::HOST_IPV4, &[""])?;
+    options.only(key::HOST_IPV6, &[""])
+}
+
+fn is_isolated(
+    options: Options<'_>,
+    key: &'static str,
+    internal: bool,
+) -> Result<bool, OptionError> {
+    options.only(key, &["nat", "isolated", ""])?;
+    match options.text(key) {
+        Some("isolated") if !internal => Err(OptionError::Conflict {
+            key,
+            value: "isolated".to_owned(),
+            other: "a network that has a way out",
+            hint: "add --internal",
+        }),
+        mode => Ok(mode == Some("isolated")),
+    }
+}
+
+fn mtu(options: Options<'_>) -> Result<Option<u16>, OptionError> {
+    // Docker's 0 asks for the default.
+    if options.text(key::MTU) == Some("0") {
+        return Ok(None);
+    }
+    options.number(key::MTU, MTU_MIN..=MTU_MAX, "bytes, or 0 for the default")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(key: &str, value: &str) -> Result<NetworkOptions, OptionError> {
+        let options = BTreeMap::from([(key.to_owned(), value.to_owned())]);
+        NetworkOptions::parse(&options, false)
+    }
+
+    #[test]
+    fn harmless_defaults_change_nothing() {
+        let plain = NetworkOptions::parse(&BTreeMap::new(), false).unwrap();
+        for (key, value) in [
+            (key::DEFAULT_BRIDGE, "false"),
+            (key::ENABLE_ICC, "true"),
+            (key::ENABLE_IP_MASQUERADE, "true"),
+            (key::HOST_BINDING_IPV4, "0.0.0.0"),
+            (key::GATEWAY_MODE_IPV4, "nat"),
+            (key::GATEWAY_MODE_IPV6, "nat"),
+            (key::TRUSTED_HOST_INTERFACES, ""),
+            (key::HOST_IPV4, ""),
+            (key::HOST_IPV6, ""),
+            (key::MTU, "0"),
+            (key::IFACE_PREFIX, "eth"),
+            (key::STORM_LIMIT, "0"),
+        ] {
+            assert_eq!(parse(key, value), Ok(plain.clone()), "{key}={value}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_yet_is_refused() {
+        for (key, value) in [
+            (key::DEFAULT_BRIDGE, "true"),
+            (key::ENABLE_IP_MASQUERADE, "false"),
+            (key::HOST_BINDING_IPV4, "127.0.0.1"),
+            (key::GATEWAY_MODE_IPV4, "routed"),
+            (key::GATEWAY_MODE_IPV6, "nat-unprotected"),
+            (key::TRUSTED_HOST_INTERFACES, "eth1"),
+            (key::HOST_IPV4, "192.0.2.1"),
+            (key::HOST_IPV6, "2001:db8::1"),
+        ] {
+            let error = parse(key, value).unwrap_err();
+            assert!(matches!(error, OptionError::Unavailable { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        for (key, value) in [
+            (key::MTU, "67"),
+            (key::MTU, "65522"),
+            (key::MTU, "-1"),
+            (key::AGEING, "0"),
+            (key::AGEING, "1000001"),
+            (key::FDB_LIMIT, "0"),
+            (key::STORM_LIMIT, "many"),
+            (key::ENABLE_ICC, "yes"),
+            (key::BRIDGE_NAME, "a-name-too-long-for-linux"),
+            (key::IFACE_PREFIX, "interface/"),
+        ] {
+            let error = parse(key, value).unwrap_err();
+            assert!(
+                matches!(
+                    error,
+                    OptionError::Invalid { .. } | OptionError::InterfaceName { .. }
+                ),
+                "{key}={value}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn isolation_is_for_internal_networks() {
+        let options = BTreeMap::from([(key::GATEWAY_MODE_IPV4.to_owned(), "isolated".to_owned())]);
+        assert!(
+            NetworkOptions::parse(&options, true)
+                .unwrap()
+                .is_isolated(Family::V4)
+        );
+        assert_eq!(
+            NetworkOptions::parse(&options, false)
+                .unwrap_err()
+                .to_string(),
+            "option com.docker.network.bridge.gateway_mode_ipv4=isolated does not go with a network \
+             that has a way out; add --internal"
+        );
+    }
+
+    #[test]
+    fn ipv6_wants_1280_bytes() {
+        let options = parse(key::MTU, "1279").unwrap();
+        assert!(options.check_mtu_for(false).is_ok());
+        assert!(options.check_mtu_for(true).is_err());
+    }
+}

@@ -1,0 +1,192 @@
+//! Drivers: what kinds of network there are, and what each makes of a request.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use vswitch_ipam::{AllocationOrder, Family, PoolRequest};
+
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::network::{Network, NetworkRequest};
+use crate::options::Options;
+use crate::sandbox::SandboxKey;
+use crate::settings::{BridgeSettings, PortSettings, Settings};
+
+mod bridge;
+mod host;
+mod null;
+
+/// The drivers there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DriverName {
+    /// A learning switch with a router at the gateway's address.
+    Bridge,
+    /// The host's own namespace, left as it is.
+    Host,
+    /// Nothing but loopback; `none` to users.
+    Null,
+}
+
+/// What a kind of network makes of requests.
+///
+/// A driver keeps nothing: all it needs is in the records. Where a method is not overridden, networks
+/// have no options and no subnets, and endpoints no resources. `overlay`, `macvlan` and `ipvlan` are to
+/// be further implementations.
+pub trait Driver: fmt::Debug + Sync {
+    /// Its name.
+    fn name(&self) -> DriverName;
+
+    /// Whether its one network exists from the start.
+    fn single_instance(&self) -> bool;
+
+    /// Whether a sandbox of its networks may be on others as well.
+    fn shares_sandbox(&self) -> bool;
+
+    /// The subnets of a network to be, in the order they are to be requested.
+    ///
+    /// # Errors
+    /// Options that are not understood, and subnets and addresses that do not fit together.
+    fn plan(&self, request: &NetworkRequest) -> Result<Vec<PoolRequest>, Error> {
+        Options(&request.options).check_known(&[])?;
+        Ok(Vec::new())
+    }
+
+    /// Checks a network's options against each other and its subnets, once these are known.
+    ///
+    /// # Errors
+    /// The first option that is refused.
+    fn check_network(&self, network: &Network) -> Result<(), Error> {
+        Ok(Options(&network.options).check_known(&[])?)
+    }
+
+    /// Checks that `sandbox` can be on `network` at all.
+    ///
+    /// # Errors
+    /// [`Error::HostOnly`] or [`Error::NotForHost`].
+    fn check_sandbox(&self, network: &Network, sandbox: &SandboxKey) -> Result<(), Error>;
+
+    /// How an endpoint's interface is made; `None` if endpoints have no resources.
+    ///
+    /// # Errors
+    /// The first endpoint option that is refused.
+    fn interface(
+        &self,
+        _network: &Network,
+        options: &BTreeMap<String, String>,
+    ) -> Result<Option<InterfacePlan>, Error> {
+        Options(options).check_known(&[])?;
+        Ok(None)
+    }
+
+    /// Where endpoints of a network can send what is not on their link.
+    fn next_hop(&self, _network: &Network, _family: Family) -> Option<IpAddr> {
+        None
+    }
+
+    /// How a network is to be switched; `None` if it is not.
+    ///
+    /// # Errors
+    /// Options that are refused; not for a network of a [`Model`](crate::Model).
+    fn bridge(
+        &self,
+        _network: &Network,
+        _settings: &Settings,
+    ) -> Result<Option<BridgeSettings>, Error> {
+        Ok(None)
+    }
+
+    /// How an endpoint's port is to be switched; `None` if it has none.
+    ///
+    /// # Errors
+    /// Options that are refused; not for an endpoint of a [`Model`](crate::Model).
+    fn port(
+        &self,
+        _network: &Network,
+        _endpoint: &Endpoint,
+        _settings: &Settings,
+    ) -> Result<Option<PortSettings>, Error> {
+        Ok(None)
+    }
+}
+
+/// How an endpoint's interface is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfacePlan {
+    /// The name, if an option gives one.
+    pub name: Option<String>,
+    /// What the name begins with otherwise.
+    pub prefix: String,
+    /// How addresses are chosen.
+    pub order: AllocationOrder,
+}
+
+impl DriverName {
+    /// The driver of this name.
+    #[must_use]
+    pub fn driver(self) -> &'static dyn Driver {
+        match self {
+            Self::Bridge => &bridge::Bridge,
+            Self::Host => &host::Host,
+            Self::Null => &null::Null,
+        }
+    }
+
+    /// The name in records and tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bridge => "bridge",
+            Self::Host => "host",
+            Self::Null => "null",
+        }
+    }
+}
+
+impl fmt::Display for DriverName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for DriverName {
+    type Err = Error;
+
+    /// Accepts `none` for `null`.
+    fn from_str(name: &str) -> Result<Self, Error> {
+        match name {
+            "bridge" => Ok(Self::Bridge),
+            "host" => Ok(Self::Host),
+            "null" | "none" => Ok(Self::Null),
+            _ => Err(Error::UnknownDriver {
+                name: name.to_owned(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip_and_lead_to_their_driver() {
+        for name in [DriverName::Bridge, DriverName::Host, DriverName::Null] {
+            assert_eq!(name.to_string().parse(), Ok(name));
+            assert_eq!(name.driver().name(), name);
+            assert_eq!(serde_json::to_string(&name).unwrap(), format!("\"{name}\""));
+        }
+        assert_eq!("none".parse(), Ok(DriverName::Null));
+    }
+
+    #[test]
+    fn a_driver_that_is_missing_is_named() {
+        assert_eq!(
+            "macvlan".parse::<DriverName>().unwrap_err().to_string(),
+            "no network driver \"macvlan\" in this version; use bridge, host or none"
+        );
+    }
+}

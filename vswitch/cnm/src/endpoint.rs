@@ -1,0 +1,169 @@
+//! An endpoint: a network's port in a sandbox.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use vswitch_packet::MacAddr;
+
+use crate::id::{EndpointId, NetworkId};
+use crate::mac;
+use crate::sandbox::{NetnsId, SandboxKey};
+
+/// An endpoint, as it is persisted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Its identity.
+    pub id: EndpointId,
+    /// The network it is a port of.
+    pub network: NetworkId,
+    /// The sandbox it is in.
+    pub sandbox: SandboxKey,
+    /// The interface's name in the sandbox; `None` without resources (`host`, `none`).
+    #[serde(default)]
+    pub ifname: Option<String>,
+    /// The interface's address; all zero without resources (`host`, `none`).
+    #[serde(with = "mac::text", default)]
+    pub mac: MacAddr,
+    /// Addresses with the prefix length of their subnet, IPv4 first.
+    #[serde(default)]
+    pub addresses: Vec<IpNet>,
+    /// Other names it is known by on its network (`--alias`).
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// The higher, the sooner it is its sandbox's default route (Docker's `gw-priority`).
+    #[serde(default)]
+    pub gateway_priority: i32,
+    /// How far attaching or detaching has come.
+    pub phase: Phase,
+    /// When it was made, in seconds since 1970 UTC.
+    #[serde(default)]
+    pub created: u64,
+    /// Endpoint options (`attach -o KEY=VALUE`), as given.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+}
+
+/// How far an endpoint's interface is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Being made; found so after a crash, it is to be undone.
+    Attaching,
+    /// In use.
+    Attached,
+    /// Being undone; found so after a crash, undoing is to be finished.
+    Detaching,
+}
+
+/// What `attach` asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachRequest {
+    /// The network to become a port of.
+    pub network: NetworkId,
+    /// The sandbox to put the interface into.
+    pub sandbox: SandboxKey,
+    /// The namespace that `sandbox` stands for, if the caller has looked.
+    pub netns: Option<NetnsId>,
+    /// Names of interfaces in the namespace now, which cannot be given again.
+    pub interfaces: BTreeSet<String>,
+    /// The IPv4 address (`--ip`).
+    pub ip: Option<Ipv4Addr>,
+    /// The IPv6 address (`--ip6`).
+    pub ip6: Option<Ipv6Addr>,
+    /// The interface's address (`--mac`).
+    pub mac: Option<MacAddr>,
+    /// The interface's name (`--ifname`).
+    pub ifname: Option<String>,
+    /// Other names (`--alias`); repeats do not matter.
+    pub aliases: Vec<String>,
+    /// See [`Endpoint::gateway_priority`].
+    pub gateway_priority: i32,
+    /// Endpoint options (`-o KEY=VALUE`).
+    pub options: BTreeMap<String, String>,
+}
+
+impl Endpoint {
+    /// The TAP's name in the host's namespace, before it is moved: `vs-` and the short id, 15 bytes.
+    #[must_use]
+    pub fn tap_name(&self) -> String {
+        format!("vs-{}", self.id.short())
+    }
+
+    /// Whether it has an interface, and so a TAP; those of `host` and `none` have not.
+    #[must_use]
+    pub const fn has_interface(&self) -> bool {
+        self.ifname.is_some()
+    }
+
+    /// The IPv4 address.
+    #[must_use]
+    pub fn ipv4(&self) -> Option<Ipv4Addr> {
+        self.addresses.iter().find_map(|net| match net.addr() {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        })
+    }
+
+    /// The IPv6 address.
+    #[must_use]
+    pub fn ipv6(&self) -> Option<Ipv6Addr> {
+        self.addresses.iter().find_map(|net| match net.addr() {
+            IpAddr::V6(address) => Some(address),
+            IpAddr::V4(_) => None,
+        })
+    }
+}
+
+impl AttachRequest {
+    /// An endpoint of `network` in `sandbox` with everything chosen for it.
+    #[must_use]
+    pub const fn new(network: NetworkId, sandbox: SandboxKey) -> Self {
+        Self {
+            network,
+            sandbox,
+            netns: None,
+            interfaces: BTreeSet::new(),
+            ip: None,
+            ip6: None,
+            mac: None,
+            ifname: None,
+            aliases: Vec::new(),
+            gateway_priority: 0,
+            options: BTreeMap::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json() -> String {
+        format!(
+            r#"{{"id":"{}","network":"{}","sandbox":"box","ifname":"eth0","mac":"02:42:0a:00:00:02",
+                 "addresses":["10.0.0.2/24","fd00::2/64"],"phase":"attached"}}"#,
+            "ab".repeat(32),
+            "cd".repeat(32)
+        )
+    }
+
+    #[test]
+    fn a_record_of_an_older_version_is_read() {
+        let endpoint: Endpoint = serde_json::from_str(&json()).unwrap();
+        assert_eq!(endpoint.tap_name(), "vs-abababababab");
+        assert_eq!(endpoint.ipv4(), Some(Ipv4Addr::new(10, 0, 0, 2)));
+        assert_eq!(endpoint.ipv6(), Some("fd00::2".parse().unwrap()));
+        assert_eq!(endpoint.gateway_priority, 0);
+    }
+
+    #[test]
+    fn json_round_trips_with_text_for_addresses() {
+        let endpoint: Endpoint = serde_json::from_str(&json()).unwrap();
+        let text = serde_json::to_string(&endpoint).unwrap();
+        assert!(text.contains(r#""mac":"02:42:0a:00:00:02""#), "{text}");
+        assert!(text.contains(r#""sandbox":"box""#), "{text}");
+        assert_eq!(serde_json::from_str::<Endpoint>(&text).unwrap(), endpoint);
+    }
+}

@@ -1,0 +1,325 @@
+//! What is refused, in the words of someone who types `docker network`.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use thiserror::Error;
+use vswitch_ipam::{AddressError, Family, PlanError, PoolError};
+use vswitch_packet::MacAddr;
+
+use crate::driver::DriverName;
+use crate::interface_name::InterfaceNameError;
+use crate::name::NameError;
+use crate::options::OptionError;
+use crate::sandbox::{SandboxKey, SandboxKeyError};
+
+mod code;
+
+pub use code::ErrorKind;
+
+/// Why an operation is refused; the model is then as before.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A name that is none.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A text that means no sandbox.
+    #[error(transparent)]
+    SandboxKey(#[from] SandboxKeyError),
+    /// An option nobody understands, or with a value that does not fit.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    /// An interface name the kernel would refuse, or no free one.
+    #[error(transparent)]
+    InterfaceName(#[from] InterfaceNameError),
+    /// Subnets, gateways, ranges and auxiliary addresses that contradict each other.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A subnet that cannot be had.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// An address that cannot be had.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+
+    /// No driver has this name.
+    #[error("no network driver {name:?} in this version; use bridge, host or none")]
+    UnknownDriver {
+        /// The name given.
+        name: String,
+    },
+    /// The id drawn, or the part of it that names the interface, is in use.
+    #[error("id {short}… is in use already; draw another")]
+    IdTaken {
+        /// The beginning of the id.
+        short: String,
+    },
+
+    /// No network has this name or id.
+    #[error("network {name:?} not found; `vsctl list-nets` shows those there are")]
+    NetworkNotFound {
+        /// The name, id or beginning of an id given.
+        name: String,
+    },
+    /// Several networks' ids begin with this.
+    #[error(
+        "network id {prefix:?} is ambiguous: it is the beginning of {matches} ids; give more of it"
+    )]
+    NetworkAmbiguous {
+        /// The beginning given.
+        prefix: String,
+        /// How many ids begin with it.
+        matches: usize,
+    },
+    /// The name is taken.
+    #[error("network with name {name} already exists; choose another name, or remove it")]
+    NetworkExists {
+        /// The name.
+        name: String,
+    },
+    /// Endpoints are attached.
+    #[error("network {name} has active endpoints: {endpoints}; detach them, or use --force")]
+    NetworkInUse {
+        /// The network's name.
+        name: String,
+        /// Sandboxes and interfaces, or the first of many.
+        endpoints: String,
+    },
+    /// The network exists always.
+    #[error("{name} is a pre-defined network and cannot be removed")]
+    NetworkPredefined {
+        /// The network's name.
+        name: String,
+    },
+    /// The name belongs to a network that exists always.
+    #[error("operation is not permitted on predefined {name} network; choose another name")]
+    NamePredefined {
+        /// The name.
+        name: String,
+    },
+    /// The driver has its one network already.
+    #[error("only one instance of \"{driver}\" network is allowed; use the one there is")]
+    SingleInstance {
+        /// The driver.
+        driver: DriverName,
+    },
+    /// The network would have no addresses.
+    #[error("network {name} needs IPv4 or IPv6; enable one of them")]
+    NoFamily {
+        /// The network's name.
+        name: String,
+    },
+    /// A subnet of a family that is switched off.
+    #[error("subnet {subnet} is given, but {family} is disabled; leave one of the two out")]
+    FamilyDisabled {
+        /// The subnet.
+        subnet: IpNet,
+        /// Its family.
+        family: Family,
+    },
+    /// More subnets of a family than the driver can serve.
+    #[error(
+        "subnets {first} and {second} are both {family}; a bridge network has one of each family"
+    )]
+    SecondSubnet {
+        /// The family.
+        family: Family,
+        /// The one given first.
+        first: IpNet,
+        /// The one given later.
+        second: IpNet,
+    },
+    /// The network would have no gateway, and was given one.
+    #[error(
+        "gateway {gateway} is given, but {family} gateway mode is isolated, which has none; leave \
+         one of the two out"
+    )]
+    IsolatedGateway {
+        /// The gateway given.
+        gateway: IpAddr,
+        /// Its family.
+        family: Family,
+    },
+    /// Two networks cannot have the same host port.
+    #[error("host port {ifname} already belongs to network {network}; choose another bridge name")]
+    HostPortTaken {
+        /// The interface's name.
+        ifname: String,
+        /// The network that has it.
+        network: String,
+    },
+
+    /// The network has no subnet of the address's family.
+    #[error("address {address}: network {network} has no {family} subnet; leave the address out")]
+    NoSubnet {
+        /// The address asked for.
+        address: IpAddr,
+        /// Its family.
+        family: Family,
+        /// The network's name.
+        network: String,
+    },
+    /// What was asked for needs an interface, and the driver makes none.
+    #[error("network {network} gives no interface, so {what} cannot be chosen; leave it out")]
+    NoInterface {
+        /// The network's name.
+        network: String,
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// Only the host's own namespace can be on a network of driver `host`.
+    #[error(
+        "only the host's own namespace can be on network {network}; use `host` instead of {sandbox}"
+    )]
+    HostOnly {
+        /// The network's name.
+        network: String,
+        /// The sandbox given.
+        sandbox: SandboxKey,
+    },
+    /// The host's own namespace was given for another network than `host`.
+    #[error(
+        "the host's own namespace cannot be attached to network {network}; the host reaches bridge \
+         networks through their host port"
+    )]
+    NotForHost {
+        /// The network's name.
+        network: String,
+    },
+    /// One of the networks wants its sandbox for itself.
+    #[error(
+        "sandbox {sandbox} cannot be connected to multiple networks with one of them, {exclusive}, \
+         in private (none) mode; detach it from {present} first"
+    )]
+    Exclusive {
+        /// The sandbox.
+        sandbox: SandboxKey,
+        /// The network that wants to be alone.
+        exclusive: String,
+        /// The network the sandbox is on.
+        present: String,
+    },
+    /// A sandbox has one endpoint on a network at most.
+    #[error("sandbox {sandbox} is already attached to network {network}; detach it first")]
+    AlreadyAttached {
+        /// The sandbox.
+        sandbox: SandboxKey,
+        /// The network's name.
+        network: String,
+    },
+    /// The sandbox has no endpoint on the network.
+    #[error(
+        "sandbox {sandbox} is not attached to network {network}; `vsctl inspect {network}` shows what is"
+    )]
+    NotAttached {
+        /// The sandbox.
+        sandbox: SandboxKey,
+        /// The network's name.
+        network: String,
+    },
+    /// No endpoint has this id.
+    #[error("endpoint {id} not found; it may be detached already")]
+    EndpointNotFound {
+        /// The id, shortened.
+        id: String,
+    },
+    /// The endpoint is on its way out.
+    #[error("endpoint {id} is being detached; attach again when that is done")]
+    Detaching {
+        /// The id, shortened.
+        id: String,
+    },
+    /// Nothing can send from this address.
+    #[error(
+        "MAC address {mac} is multicast or zero; choose a unicast one, such as 02:42:ac:12:00:02"
+    )]
+    MacInvalid {
+        /// The address.
+        mac: MacAddr,
+    },
+    /// The address is another endpoint's, or the gateway's.
+    #[error("MAC address {mac} is already in use on network {network}; choose another")]
+    MacInUse {
+        /// The address.
+        mac: MacAddr,
+        /// The network's name.
+        network: String,
+    },
+    /// The sandbox has an interface with this name.
+    #[error("sandbox {sandbox} already has an interface {ifname}; choose another --ifname")]
+    InterfaceTaken {
+        /// The interface's name.
+        ifname: String,
+        /// The sandbox.
+        sandbox: SandboxKey,
+    },
+
+    /// The sandbox was neither added nor attached.
+    #[error("sandbox {sandbox} not found; `vsctl list-sandboxes` shows those there are")]
+    SandboxNotFound {
+        /// The sandbox.
+        sandbox: SandboxKey,
+    },
+    /// The sandbox was added or attached before.
+    #[error("sandbox {sandbox} already exists; choose another name, or remove it")]
+    SandboxExists {
+        /// The sandbox.
+        sandbox: SandboxKey,
+    },
+    /// Only names can be made.
+    #[error("cannot make sandbox {sandbox}: give a name, which becomes /run/netns/NAME")]
+    SandboxNotNamed {
+        /// The sandbox.
+        sandbox: SandboxKey,
+    },
+    /// The namespace is someone else's.
+    #[error("sandbox {sandbox} was not made by add-sandbox; whoever made it has to remove it")]
+    SandboxNotOwned {
+        /// The sandbox.
+        sandbox: SandboxKey,
+    },
+    /// Endpoints are in the sandbox.
+    #[error("sandbox {sandbox} is attached to {networks}; detach it first")]
+    SandboxInUse {
+        /// The sandbox.
+        sandbox: SandboxKey,
+        /// The networks' names.
+        networks: String,
+    },
+    /// The sandbox given turns out to be the host's own namespace.
+    #[error("sandbox {sandbox} is the host's own namespace; use `host`")]
+    SandboxIsHost {
+        /// The sandbox.
+        sandbox: SandboxKey,
+    },
+    /// The same namespace is known under another key.
+    #[error("{given} is the same namespace as sandbox {known}; use {known}")]
+    SandboxAlias {
+        /// The sandbox given.
+        given: SandboxKey,
+        /// What it is known as.
+        known: SandboxKey,
+    },
+    /// The key stands for another namespace now than its endpoints are in.
+    #[error(
+        "sandbox {sandbox} stands for another namespace than when it was attached to {networks}; \
+         detach it first"
+    )]
+    SandboxReplaced {
+        /// The sandbox.
+        sandbox: SandboxKey,
+        /// The networks' names.
+        networks: String,
+    },
+}
+
+/// Stored records that contradict each other, or that this version cannot serve.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the stored record of {record} cannot be used: {reason}")]
+pub struct RestoreError {
+    /// Which record: its kind, and its name or id.
+    pub record: String,
+    /// What is wrong with it, given those before it.
+    pub reason: Box<Error>,
+}

@@ -1,0 +1,447 @@
+//! Networks: made, found, removed.
+
+use ipnet::IpNet;
+use vswitch_ipam::{Pool, PoolError, PoolRequest};
+
+use super::Model;
+use crate::driver::DriverName;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::id::NetworkId;
+use crate::name::{NameOf, check_name};
+use crate::network::{Network, NetworkRequest, SubnetRecord};
+use crate::settings::BridgeSettings;
+
+/// How many endpoints a message lists.
+const LISTED: usize = 5;
+
+impl Model {
+    /// Makes a network, with subnets that overlap no other's and nothing in `occupied`, which is what
+    /// the host routes elsewhere. `id` is drawn at random, `now` is in seconds since 1970 UTC.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the request; [`Error::IdTaken`] if another id should be drawn.
+    pub fn create_network(
+        &mut self,
+        request: NetworkRequest,
+        id: NetworkId,
+        now: u64,
+        occupied: &[IpNet],
+    ) -> Result<Network, Error> {
+        let driver = request.driver.driver();
+        if driver.single_instance() {
+            return Err(Error::SingleInstance {
+                driver: request.driver,
+            });
+        }
+        self.check_network_name(&request.name)?;
+        self.check_network_id(id)?;
+        let pools = driver.plan(&request)?;
+        let subnets = self.request_pools(&request.name, &pools, occupied)?;
+        let network = Network {
+            id,
+            name: request.name,
+            driver: request.driver,
+            created: now,
+            ipv6: subnets
+                .iter()
+                .any(|record| matches!(record.subnet, IpNet::V6(_))),
+            internal: request.internal,
+            subnets,
+            options: request.options,
+            labels: request.labels,
+        };
+        if let Err(error) = self.check_settings(&network) {
+            self.release_pools(&network.subnets);
+            return Err(error);
+        }
+        self.networks.insert(id, network.clone());
+        Ok(network)
+    }
+
+    /// Removes a network and gives up its subnets.
+    ///
+    /// # Errors
+    /// [`Error::NetworkNotFound`], [`Error::NetworkPredefined`], and [`Error::NetworkInUse`] as long as
+    /// there are endpoints.
+    pub fn remove_network(&mut self, id: NetworkId) -> Result<Network, Error> {
+        let network = self.network_or_error(id)?;
+        let name = network.name.clone();
+        if network.is_predefined() {
+            return Err(Error::NetworkPredefined { name });
+        }
+        let endpoints: Vec<&Endpoint> = self.endpoints_of(id).collect();
+        if !endpoints.is_empty() {
+            return Err(Error::NetworkInUse {
+                name,
+                endpoints: listed(&endpoints),
+            });
+        }
+        let network = self
+            .networks
+            .remove(&id)
+            .ok_or(Error::NetworkNotFound { name })?;
+        self.release_pools(&network.subnets);
+        Ok(network)
+    }
+
+    /// The network with this id.
+    #[must_use]
+    pub fn network(&self, id: NetworkId) -> Option<&Network> {
+        self.networks.get(&id)
+    }
+
+    /// The network a user means, in Docker's order: by id, by name, by the beginning of an id.
+    ///
+    /// # Errors
+    /// [`Error::NetworkNotFound`]; [`Error::NetworkAmbiguous`] if several ids begin with `term`.
+    pub fn find_network(&self, term: &str) -> Result<&Network, Error> {
+        let by_id = term.parse().ok().and_then(|id| self.networks.get(&id));
+        if let Some(network) = by_id.or_else(|| self.network_named(term)) {
+            return Ok(network);
+        }
+        let mut matches = self
+            .networks
+            .values()
+            .filter(|network| !term.is_empty() && network.id.to_string().starts_with(term));
+        match (matches.next(), matches.count()) {
+            (Some(network), 0) => Ok(network),
+            (Some(_), more) => Err(Error::NetworkAmbiguous {
+                prefix: term.to_owned(),
+                matches: more + 1,
+            }),
+            (None, _) => Err(Error::NetworkNotFound {
+                name: term.to_owned(),
+            }),
+        }
+    }
+
+    /// Every network in order of ids, the predefined ones included.
+    pub fn networks(&self) -> impl Iterator<Item = &Network> {
+        self.networks.values()
+    }
+
+    /// How a network is to be switched; `None` for `host` and `none`.
+    ///
+    /// # Errors
+    /// [`Error::NetworkNotFound`].
+    pub fn bridge_settings(&self, id: NetworkId) -> Result<Option<BridgeSettings>, Error> {
+        let network = self.network_or_error(id)?;
+        network.driver.driver().bridge(network, &self.settings)
+    }
+
+    /// Checks what a network to be makes of its options, once its subnets are known.
+    pub(super) fn check_settings(&self, network: &Network) -> Result<(), Error> {
+        let driver = network.driver.driver();
+        driver.check_network(network)?;
+        let host_port = |network| -> Result<Option<String>, Error> {
+            let settings = driver.bridge(network, &self.settings)?;
+            Ok(settings.and_then(|settings| settings.host_port))
+        };
+        let Some(ifname) = host_port(network)? else {
+            return Ok(());
+        };
+        for other in self.networks.values() {
+            let theirs = self.bridge_settings(other.id)?;
+            if theirs.and_then(|settings| settings.host_port).as_deref() == Some(&ifname) {
+                let network = other.name.clone();
+                return Err(Error::HostPortTaken { ifname, network });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_network_name(&self, name: &str) -> Result<(), Error> {
+        check_name(NameOf::Network, name)?;
+        let name = name.to_owned();
+        match self.network_named(&name) {
+            None => Ok(()),
+            Some(network) if network.is_predefined() => Err(Error::NamePredefined { name }),
+            Some(_) => Err(Error::NetworkExists { name }),
+        }
+    }
+
+    /// The beginning of the id names the host port, so it has to differ as well.
+    pub(super) fn check_network_id(&self, id: NetworkId) -> Result<(), Error> {
+        if self.networks.keys().any(|other| other.looks_like(id)) {
+            return Err(Error::IdTaken { short: id.short() });
+        }
+        Ok(())
+    }
+
+    /// Requests all pools or none.
+    pub(super) fn request_pools(
+        &mut self,
+        owner: &str,
+        requests: &[PoolRequest],
+        occupied: &[IpNet],
+    ) -> Result<Vec<SubnetRecord>, PoolError> {
+        let mut records = Vec::with_capacity(requests.len());
+        for request in requests {
+            match self.space.request(owner, request, occupied) {
+                Ok(pool) => records.push(record(pool)),
+                Err(error) => {
+                    self.release_pools(&records);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    fn release_pools(&mut self, records: &[SubnetRecord]) {
+        for record in records {
+            let released = self.space.release(record.subnet);
+            debug_assert!(released.is_ok(), "each record has its pool");
+        }
+    }
+
+    fn network_named(&self, name: &str) -> Option<&Network> {
+        self.networks
+            .values()
+            .find(|network| network.name == name || network.alias() == Some(name))
+    }
+}
+
+impl Network {
+    /// Another name users know a predefined network by: that of its driver.
+    fn alias(&self) -> Option<&'static str> {
+        (self.driver == DriverName::Null).then_some(DriverName::Null.as_str())
+    }
+}
+
+fn record(pool: &Pool) -> SubnetRecord {
+    SubnetRecord {
+        subnet: pool.subnet(),
+        gateway: pool.gateway(),
+        ip_range: pool.range(),
+        aux: pool.aux().clone(),
+    }
+}
+
+/// Sandboxes and interfaces, or the first of many.
+fn listed(endpoints: &[&Endpoint]) -> String {
+    let names: Vec<String> = endpoints
+        .iter()
+        .take(LISTED)
+        .map(|endpoint| match &endpoint.ifname {
+            Some(ifname) => format!("{} ({ifname})", endpoint.sandbox),
+            None => endpoint.sandbox.to_string(),
+        })
+        .collect();
+    let list = names.join(", ");
+    match endpoints.len().saturating_sub(LISTED) {
+        0 => list,
+        more => format!("{list} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::model::fixture::{
+        NOW, add_network, attach, endpoint_id, model, network_id, with_subnet,
+    };
+    use crate::option_key;
+
+    #[test]
+    fn defaults_are_dockers() {
+        let mut model = model();
+        let network = add_network(&mut model, 1, NetworkRequest::new("web"));
+        assert_eq!(network.subnets[0].subnet.to_string(), "172.17.0.0/16");
+        assert_eq!(
+            network.next_hop(vswitch_ipam::Family::V4),
+            Some([172, 17, 0, 1].into())
+        );
+        assert_eq!((network.created, network.ipv6), (NOW, false));
+        let dual = NetworkRequest {
+            ipv6: true,
+            ..NetworkRequest::new("dual")
+        };
+        let dual = add_network(&mut model, 2, dual);
+        assert!(dual.ipv6);
+        assert_eq!(dual.subnets[1].subnet.to_string(), "fd00::/64");
+    }
+
+    #[test]
+    fn predefined_networks_are_there_and_stay() {
+        let mut model = model();
+        for (term, name, driver) in [
+            ("host", "host", DriverName::Host),
+            ("none", "none", DriverName::Null),
+            ("null", "none", DriverName::Null),
+        ] {
+            let network = model.find_network(term).unwrap();
+            assert_eq!((network.name.as_str(), network.driver), (name, driver));
+            let id = network.id;
+            assert_eq!(model.bridge_settings(id), Ok(None));
+            assert_eq!(
+                model.remove_network(id).unwrap_err().to_string(),
+                format!("{name} is a pre-defined network and cannot be removed")
+            );
+        }
+    }
+
+    #[test]
+    fn refusals_say_what_and_why() {
+        let mut model = model();
+        add_network(&mut model, 1, with_subnet("web", "10.0.0.0/24"));
+        let before = model.clone();
+        let named = |name: &str| NetworkRequest::new(name);
+        let driver = |driver| NetworkRequest {
+            driver,
+            ..named("new")
+        };
+        let option = |key: &str, value: &str| NetworkRequest {
+            options: BTreeMap::from([(key.to_owned(), value.to_owned())]),
+            ..named("new")
+        };
+        for (request, code, message) in [
+            (
+                with_subnet("new", "10.0.0.128/25"),
+                "subnet_overlap",
+                "subnet 10.0.0.128/25 overlaps 10.0.0.0/24 of pool web; choose another, or remove web",
+            ),
+            (
+                with_subnet("new", "192.0.2.0/24"),
+                "subnet_overlap",
+                "subnet 192.0.2.0/24 overlaps the host's route to 192.0.2.0/25; choose another",
+            ),
+            (
+                with_subnet("new", "10.1.0.5/24"),
+                "subnet_invalid",
+                "10.1.0.5/24 has host bits set; write 10.1.0.0/24",
+            ),
+            (
+                named("web"),
+                "network_exists",
+                "network with name web already exists; choose another name, or remove it",
+            ),
+            (
+                named("null"),
+                "network_predefined",
+                "operation is not permitted on predefined null network; choose another name",
+            ),
+            (
+                named("my net"),
+                "name_invalid",
+                "invalid network name \"my net\": it must begin with a letter or digit, and go on \
+                 with letters, digits, '_', '.' or '-'",
+            ),
+            (
+                driver(DriverName::Host),
+                "single_instance",
+                "only one instance of \"host\" network is allowed; use the one there is",
+            ),
+            (
+                option("parent", "eth0"),
+                "option_unknown",
+                "unknown option \"parent\"; leave it out",
+            ),
+            (
+                option(option_key::ENABLE_IP_MASQUERADE, "false"),
+                "option_unavailable",
+                "option com.docker.network.bridge.enable_ip_masquerade=false is not available in \
+                 this version; leave it out, or use true",
+            ),
+            (
+                option(option_key::BRIDGE_NAME, "br-010101010101"),
+                "host_port_in_use",
+                "host port br-010101010101 already belongs to network web; choose another bridge \
+                 name",
+            ),
+        ] {
+            let occupied = ["192.0.2.0/25".parse().unwrap()];
+            let error = model
+                .create_network(request, network_id(2), NOW, &occupied)
+                .unwrap_err();
+            assert_eq!((error.code(), error.to_string().as_str()), (code, message));
+            assert_eq!(model, before, "{message}");
+        }
+        let long = model.create_network(named(&"x".repeat(129)), network_id(2), NOW, &[]);
+        assert_eq!(long.unwrap_err().code(), "name_too_long");
+    }
+
+    #[test]
+    fn a_refused_second_subnet_gives_the_first_back() {
+        let mut model = model();
+        add_network(&mut model, 1, with_subnet("six", "fd00::/64"));
+        let before = model.clone();
+        let request = NetworkRequest {
+            subnets: ["10.0.0.0/24", "fd00::/48"]
+                .map(|net| net.parse().unwrap())
+                .into(),
+            ..NetworkRequest::new("new")
+        };
+        let result = model.create_network(request, network_id(2), NOW, &[]);
+        assert_eq!(result.unwrap_err().code(), "subnet_overlap");
+        assert_eq!(model, before);
+    }
+
+    #[test]
+    fn networks_are_found_in_dockers_order() {
+        let mut model = model();
+        for (n, name) in [(0xaa, "web"), (0xab, "db"), (0xbb, "aa")] {
+            add_network(&mut model, n, NetworkRequest::new(name));
+        }
+        let id = |n| Ok(network_id(n));
+        let find = |term: &str| model.find_network(term).map(|network| network.id);
+        assert_eq!(find("web"), id(0xaa));
+        assert_eq!(find(&network_id(0xab).to_string()), id(0xab));
+        assert_eq!(find("ab"), id(0xab));
+        assert_eq!(
+            find("aa"),
+            id(0xbb),
+            "a name goes before the beginning of an id"
+        );
+        assert_eq!(find("aaaa"), id(0xaa));
+        for (term, code) in [
+            ("a", "network_ambiguous"),
+            ("", "network_not_found"),
+            ("cc", "network_not_found"),
+            ("WEB", "network_not_found"),
+        ] {
+            assert_eq!(find(term).unwrap_err().code(), code, "{term}");
+        }
+        assert_eq!(
+            find("a").unwrap_err().to_string(),
+            "network id \"a\" is ambiguous: it is the beginning of 2 ids; give more of it"
+        );
+    }
+
+    #[test]
+    fn a_network_in_use_stays() {
+        let mut model = model();
+        let id = add_network(&mut model, 1, NetworkRequest::new("web")).id;
+        for n in 0..7 {
+            attach(&mut model, n, "web", &format!("box{n}"));
+        }
+        assert_eq!(
+            model.remove_network(id).unwrap_err().to_string(),
+            "network web has active endpoints: box0 (eth0), box1 (eth0), box2 (eth0), box3 (eth0), \
+             box4 (eth0) and 2 more; detach them, or use --force"
+        );
+        for n in 0..7 {
+            model.remove_endpoint(endpoint_id(n)).unwrap();
+        }
+        assert_eq!(model.remove_network(id).map(|network| network.id), Ok(id));
+        assert_eq!(model, crate::model::fixture::model());
+        assert_eq!(
+            model.remove_network(id).unwrap_err().code(),
+            "network_not_found"
+        );
+    }
+
+    #[test]
+    fn ids_with_the_same_beginning_are_refused() {
+        let mut model = model();
+        add_network(&mut model, 1, NetworkRequest::new("web"));
+        let mut octets = [1; 32];
+        octets[31] = 2;
+        let id = NetworkId::from_octets(octets);
+        let result = model.create_network(NetworkRequest::new("db"), id, NOW, &[]);
+        assert_eq!(result.unwrap_err().code(), "id_in_use");
+    }
+}

@@ -1,0 +1,59 @@
+//! The keys that `-o KEY=VALUE` understands: Docker's, and `vswitch.` for those Docker has not.
+
+/// The host port's interface name; default `br-` and the network's short id.
+pub const BRIDGE_NAME: &str = "com.docker.network.bridge.name";
+/// Whether the network is Docker's default one; only false.
+pub const DEFAULT_BRIDGE: &str = "com.docker.network.bridge.default_bridge";
+/// Whether endpoints may reach each other; default true.
+pub const ENABLE_ICC: &str = "com.docker.network.bridge.enable_icc";
+/// Whether the source address is translated on the way out; only true yet.
+pub const ENABLE_IP_MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
+/// The address ports are published on by default; only 0.0.0.0 yet.
+pub const HOST_BINDING_IPV4: &str = "com.docker.network.bridge.host_binding_ipv4";
+/// How IPv4 leaves the network: `nat`, or `isolated` for an internal network without gateway.
+pub const GATEWAY_MODE_IPV4: &str = "com.docker.network.bridge.gateway_mode_ipv4";
+/// How IPv6 leaves the network: `nat`, or `isolated` for an internal network without gateway.
+pub const GATEWAY_MODE_IPV6: &str = "com.docker.network.bridge.gateway_mode_ipv6";
+/// Whether the IPv4 gateway's address is left to someone else; default false.
+pub const INHIBIT_IPV4: &str = "com.docker.network.bridge.inhibit_ipv4";
+/// Interfaces that may reach published container ports directly; only none yet.
+pub const TRUSTED_HOST_INTERFACES: &str = "com.docker.network.bridge.trusted_host_interfaces";
+/// The IPv4 source of translated traffic; only the default yet.
+pub const HOST_IPV4: &str = "com.docker.network.host_ipv4";
+/// The IPv6 source of translated traffic; only the default yet.
+pub const HOST_IPV6: &str = "com.docker.network.host_ipv6";
+/// The MTU in bytes; 0 is the default.
+pub const MTU: &str = "com.docker.network.driver.mtu";
+/// What interface names in sandboxes begin with; default `eth`.
+pub const IFACE_PREFIX: &str = "com.docker.network.container_iface_prefix";
+/// Whether endpoints have IPv4 addresses; default true.
+pub const ENABLE_IPV4: &str = "com.docker.network.enable_ipv4";
+/// Whether endpoints have IPv6 addresses; default false.
+pub const ENABLE_IPV6: &str = "com.docker.network.enable_ipv6";
+/// Whether a released address rests before it is given out again; default false.
+pub const IPAM_SERIAL: &str = "com.docker.network.ipam.serial";
+
+/// How long a learned address is kept, in seconds; default 300 (IEEE 802.1D table 7-5).
+pub const AGEING: &str = "vswitch.ageing";
+/// How many addresses a network learns.
+pub const FDB_LIMIT: &str = "vswitch.fdb-limit";
+/// Whether multicast goes only where it was asked for (RFC 4541); default false.
+pub const SNOOPING: &str = "vswitch.snooping";
+/// Whether interfaces are offered segmentation and checksum offload; default true.
+pub const OFFLOAD: &str = "vswitch.offload";
+/// Whether frames must come from the endpoint's own addresses; default true. Also an endpoint's option.
+pub const ANTI_SPOOF: &str = "vswitch.anti-spoof";
+/// Broadcast, multicast and unknown unicast frames a second from each port; default 0, which is no
+/// limit. Also an endpoint's option.
+pub const STORM_LIMIT: &str = "vswitch.storm-limit";
+
+/// The access VLAN, 1 to 4094. An endpoint's option.
+pub const VLAN: &str = "vswitch.vlan";
+/// The interface's name, as `--ifname`. An endpoint's option.
+pub const IFNAME: &str = "com.docker.network.endpoint.ifname";
+/// Kernel settings of the interface; only none yet. An endpoint's option.
+pub const SYSCTLS: &str = "com.docker.network.endpoint.sysctls";
+/// How many unsolicited neighbour announcements are sent; not yet. An endpoint's option.
+pub const ADVERTISE_NMSGS: &str = "com.docker.network.advertise_addr_nmsgs";
+/// The time between such announcements; not yet. An endpoint's option.
+pub const ADVERTISE_MS: &str = "com.docker.network.advertise_addr_ms";

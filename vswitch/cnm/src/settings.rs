@@ -1,0 +1,92 @@
+//! Typed settings: what the model is told, and what it tells the data path.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use vswitch_ipam::DefaultPools;
+use vswitch_packet::{MacAddr, VlanId};
+
+use crate::id::{EndpointId, NetworkId};
+use crate::sandbox::NetnsId;
+
+/// What holds for all networks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where subnets come from when none is given.
+    pub default_pools: DefaultPools,
+    /// The MTU of networks without `com.docker.network.driver.mtu`, in bytes.
+    pub default_mtu: u16,
+    /// The host's own namespace, if known: a sandbox that turns out to be it is refused.
+    pub host_netns: Option<NetnsId>,
+    /// When the predefined networks came to be, in seconds since 1970 UTC: the daemon's start.
+    pub started: u64,
+}
+
+/// How a network is to be switched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BridgeSettings {
+    /// The network.
+    pub network: NetworkId,
+    /// Its name.
+    pub name: String,
+    /// The addresses the router owns, with the prefix length of their subnet; empty without gateway.
+    pub gateways: Vec<IpNet>,
+    /// The router's link-layer address.
+    pub gateway_mac: MacAddr,
+    /// The name of the host port's interface; `None` if the router owns no address.
+    pub host_port: Option<String>,
+    /// Whether endpoints may reach each other.
+    pub icc: bool,
+    /// Whether there is no way out.
+    pub internal: bool,
+    /// Of the host port and the endpoints' interfaces, in bytes.
+    pub mtu: u16,
+    /// How long a learned address is kept, in seconds.
+    pub ageing_secs: u32,
+    /// How many addresses are learned at most.
+    pub fdb_limit: u32,
+    /// Whether multicast goes only where it was asked for (RFC 4541).
+    pub snooping: bool,
+    /// Whether interfaces are offered segmentation and checksum offload.
+    pub offload: bool,
+}
+
+/// How an endpoint's port is to be switched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortSettings {
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// Its network.
+    pub network: NetworkId,
+    /// The interface's name in the sandbox.
+    pub ifname: String,
+    /// The interface's link-layer address.
+    pub mac: MacAddr,
+    /// The interface's addresses, IPv4 first.
+    pub addresses: Vec<IpAddr>,
+    /// Whether frames must come from `mac` and `addresses`.
+    pub anti_spoof: bool,
+    /// The access VLAN.
+    pub vlan: Option<VlanId>,
+    /// How many broadcast, multicast and unknown unicast frames a second it may send.
+    pub storm_pps: Option<u32>,
+    /// In bytes.
+    pub mtu: u16,
+    /// Whether it is kept from other isolated ports of the network: the opposite of icc.
+    pub isolated: bool,
+}
+
+/// Docker's default, Ethernet's payload.
+const DEFAULT_MTU: u16 = 1500;
+
+impl Default for Settings {
+    /// Docker's defaults; every host has the same unique local prefix, so the daemon should set its own.
+    fn default() -> Self {
+        Self {
+            default_pools: DefaultPools::docker(0),
+            default_mtu: DEFAULT_MTU,
+            host_netns: None,
+            started: 0,
+        }
+    }
+}
