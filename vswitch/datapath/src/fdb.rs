@@ -27,8 +27,8 @@ const EMPTY: u64 = 0;
 const BUSY: u64 = u64::MAX;
 /// The time stamp of an entry that was configured and does not age.
 const STATIC: u32 = u32::MAX;
-/// Slots looked at before an address counts as absent. With at most half of the slots in use and
-/// a keyed hash, no run comes near this; it bounds what colliding addresses could cost.
+/// Slots looked at before an address counts as absent. With at most three quarters of the slots in
+/// use and a keyed hash, no run comes near this; it bounds what colliding addresses could cost.
 const MAX_PROBES: usize = 64;
 
 /// What the table says of an address.
@@ -105,8 +105,8 @@ impl Fdb {
     #[must_use]
     pub fn new(limit: usize, ageing: u32, seed: u64) -> Self {
         let limit = limit.clamp(1, 1 << 24);
-        // Twice as many slots as learned addresses, and room for configured ones beside them.
-        let slots = (limit * 2 + 2048).next_power_of_two();
+        // Half as many slots again as learned addresses, and room for configured ones beside them.
+        let slots = (limit + limit / 2 + 1024).next_power_of_two();
         Self {
             slots: (0..slots).map(|_| Slot::default()).collect(),
             limit,

@@ -195,7 +195,7 @@ mod tests {
                 internal: false,
                 mtu: 1500,
                 ageing_secs: 300,
-                fdb_limit: 65_536,
+                fdb_limit: 8192,
                 snooping: false,
                 offload: true,
             }

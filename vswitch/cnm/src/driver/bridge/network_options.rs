@@ -65,8 +65,8 @@ const MTU_MIN_V6: u16 = 1280;
 const AGEING_SECS: u32 = 300;
 const AGEING_SECS_MAX: u32 = 1_000_000;
 
-/// Room for every address of a /16.
-const FDB_LIMIT: u32 = 65_536;
+/// Open vSwitch's default (`mac-table-size`).
+const FDB_LIMIT: u32 = 8192;
 const FDB_LIMIT_MAX: u32 = 1 << 20;
 
 pub(super) const STORM_PPS_MAX: u32 = 1_000_000_000;

@@ -1,0 +1,446 @@
+//! The datapath at work: worker threads, the configuration they read, and what they learn.
+
+mod name;
+mod snapshot;
+mod tables;
+mod worker;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use anyhow::{Context, bail};
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use vswitch_cnm::{BridgeSettings, NetworkId, PortSettings};
+use vswitch_datapath::neighbour;
+use vswitch_datapath::snoop::Groups;
+use vswitch_datapath::vlan::Vlan;
+use vswitch_datapath::{
+    Bridge, BridgeId, Fdb, Gateway, Identity, Neighbours, Port, PortCounters, PortId, Role,
+    StormLimit,
+};
+use vswitch_netio::tap::{Offloads, Tap};
+use vswitch_netio::wake::Waker;
+use vswitch_netio::{clock, thread};
+use vswitch_packet::Capabilities;
+
+pub use name::{PortEvent, PortName};
+pub use tables::{FdbRow, NeighbourRow, Origin, PortStats};
+
+use snapshot::{Progress, Snapshot, Wire};
+use worker::{Shared, Worker};
+
+/// The switch: add bridges and ports to it, and frames flow.
+#[derive(Debug)]
+pub struct Dataplane {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    wakers: Vec<Waker>,
+    directory: Mutex<Directory>,
+}
+
+/// A port that is to be added.
+#[derive(Clone, Debug)]
+pub enum PortSpec {
+    /// An endpoint's.
+    Endpoint(PortSettings),
+    /// The host port of a network.
+    Host(NetworkId),
+}
+
+/// Which network and which port is where in the topology.
+#[derive(Debug, Default)]
+struct Directory {
+    bridges: HashMap<NetworkId, (BridgeId, BridgeSettings)>,
+    ports: HashMap<PortName, PortId>,
+    incarnations: u32,
+}
+
+impl Dataplane {
+    /// Starts `workers` threads (at least one) with the given nice value, 0 to 19.
+    ///
+    /// # Errors
+    /// If threads or descriptors are not to be had.
+    pub fn start(
+        workers: usize,
+        nice: i32,
+    ) -> anyhow::Result<(Self, UnboundedReceiver<PortEvent>)> {
+        let workers = workers.max(1);
+        let (events, listener) = unbounded_channel();
+        let shared = Arc::new(Shared {
+            snapshot: ArcSwap::default(),
+            progress: Progress::new(workers),
+            stop: AtomicBool::new(false),
+            events,
+        });
+        let mut dataplane = Self {
+            shared,
+            threads: Vec::new(),
+            wakers: Vec::new(),
+            directory: Mutex::default(),
+        };
+        for number in 0..workers {
+            let waker = Waker::new().context("cannot make a worker's eventfd")?;
+            let worker = Worker::new(number, waker.clone(), Arc::clone(&dataplane.shared))
+                .context("cannot make a worker's epoll set")?;
+            let body = move || {
+                if let Err(error) = thread::set_nice(nice) {
+                    tracing::warn!(worker = number, nice, %error, "cannot set the nice value");
+                }
+                worker.run();
+            };
+            let spawned = std::thread::Builder::new().name(format!("vswitch-w{number}")).spawn(body);
+            dataplane.threads.push(spawned.context("cannot start a worker thread")?);
+            dataplane.wakers.push(waker);
+        }
+        Ok((dataplane, listener))
+    }
+
+    /// How many workers there are, which is how many queues a TAP must have.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.wakers.len()
+    }
+
+    /// Adds a bridge for a network.
+    ///
+    /// # Errors
+    /// If the network has one, or no randomness is to be had.
+    pub fn add_bridge(&self, settings: BridgeSettings) -> anyhow::Result<()> {
+        let mut directory = self.directory();
+        if directory.bridges.contains_key(&settings.network) {
+            bail!("network {} is switched already", settings.name);
+        }
+        let mut seed = [0; 8];
+        getrandom::fill(&mut seed).context("no random numbers")?;
+        let fdb = Fdb::new(
+            settings.fdb_limit as usize,
+            settings.ageing_secs,
+            u64::from_ne_bytes(seed),
+        );
+        let gateway = (!settings.gateways.is_empty()).then(|| Gateway {
+            mac: settings.gateway_mac,
+            addresses: settings.gateways.clone(),
+            host_port: None,
+        });
+        let id = self.change(|next| {
+            let id = next.topology.vacant_bridge();
+            next.topology.set_bridge(Bridge {
+                id,
+                ports: Vec::new(),
+                fdb: Arc::new(fdb),
+                neighbours: Arc::new(Neighbours::default()),
+                groups: settings.snooping.then(Arc::<Groups>::default),
+                gateway,
+            });
+            id
+        });
+        directory.bridges.insert(settings.network, (id, settings));
+        Ok(())
+    }
+
+    /// Takes a network's bridge away, with all its ports. Returns when no worker holds any of
+    /// their descriptors.
+    pub fn remove_bridge(&self, network: NetworkId) {
+        let mut directory = self.directory();
+        let Some((bridge, _)) = directory.bridges.remove(&network) else { return };
+        self.change(|next| {
+            let ports: Vec<_> =
+                next.topology.bridge(bridge).map_or_else(Vec::new, |bridge| bridge.ports.clone());
+            for port in ports {
+                next.unwire(port);
+            }
+            next.topology.remove_bridge(bridge);
+        });
+        let snapshot = self.shared.snapshot.load();
+        directory.ports.retain(|_, port| snapshot.topology.port(*port).is_some());
+        self.settle();
+    }
+
+    /// Adds a port to its network's bridge. `tap` has as many queues as there are workers.
+    ///
+    /// # Errors
+    /// If the network is not switched or the port exists.
+    pub fn add_port(&self, spec: PortSpec, tap: Tap) -> anyhow::Result<()> {
+        let mut directory = self.directory();
+        let (network, name) = match &spec {
+            PortSpec::Endpoint(settings) => {
+                (settings.network, PortName::Endpoint(settings.endpoint))
+            }
+            PortSpec::Host(network) => (*network, PortName::Host(*network)),
+        };
+        let Some((bridge, settings)) = directory.bridges.get(&network).cloned() else {
+            bail!("network {network} is not switched");
+        };
+        if directory.ports.contains_key(&name) {
+            bail!("{name:?} is a port already");
+        }
+        if tap.queues.len() != self.workers() {
+            bail!("{} has {} queues for {} workers", tap.name, tap.queues.len(), self.workers());
+        }
+        directory.incarnations += 1;
+        let incarnation = directory.incarnations;
+        let capabilities =
+            if settings.offload { capabilities(tap.offloads) } else { Capabilities::NONE };
+        let counters = Arc::new(PortCounters::new(self.workers()));
+        let now = clock::now();
+        let id = self.change(|next| {
+            let id = next.topology.vacant_port();
+            let port = port(id, bridge, &spec, &settings, capabilities, counters);
+            if let Some(bridge) = next.topology.bridge(bridge) {
+                introduce(bridge, &port, &spec, now);
+            }
+            if port.role == Role::Host {
+                next.topology.edit_bridge(bridge, |bridge| {
+                    if let Some(gateway) = &mut bridge.gateway {
+                        gateway.host_port = Some(id);
+                    }
+                });
+            }
+            next.topology.add_port(port);
+            next.wire_up(Wire::new(id, incarnation, network, name, tap.queues));
+            id
+        });
+        directory.ports.insert(name, id);
+        Ok(())
+    }
+
+    /// Takes a port away. Returns when no worker holds its descriptors, and nothing learned
+    /// points at it.
+    pub fn remove_port(&self, name: &PortName) {
+        let mut directory = self.directory();
+        let Some(port) = directory.ports.remove(name) else { return };
+        let bridge = {
+            let before = self.shared.snapshot.load();
+            let bridge = before.topology.port(port).and_then(|p| before.topology.bridge(p.bridge));
+            bridge.cloned()
+        };
+        self.change(|next| next.unwire(port));
+        self.settle();
+        // Only now, when no worker can learn anything more of the port.
+        if let Some(bridge) = bridge {
+            bridge.fdb.forget_port(port);
+            bridge.neighbours.forget_port(port);
+            if let Some(groups) = bridge.groups {
+                groups.forget_port(port);
+            }
+        }
+    }
+
+    /// Replaces the set of the host's own addresses, which containers reach through their gateway.
+    pub fn set_host_addresses(&self, addresses: Vec<IpAddr>) {
+        let _directory = self.directory();
+        self.change(|next| next.topology.set_host_addresses(addresses));
+    }
+
+    /// The addresses that are known, of one network or of all.
+    #[must_use]
+    pub fn fdb(&self, network: Option<NetworkId>) -> Vec<FdbRow> {
+        let now = clock::now();
+        self.look(network, |look, network, bridge| {
+            let gateway = bridge.gateway.iter().map(|gateway| FdbRow {
+                network,
+                mac: gateway.mac,
+                vlan: 0,
+                port: gateway.host_port.and_then(|port| look.name(port)),
+                age: None,
+                origin: Origin::Gateway,
+            });
+            let entries = bridge.fdb.entries(now).into_iter().map(|entry| FdbRow {
+                network,
+                mac: entry.mac,
+                vlan: entry.vlan.get(),
+                port: look.name(entry.port),
+                age: entry.age,
+                origin: if entry.age.is_some() { Origin::Learned } else { Origin::Static },
+            });
+            gateway.chain(entries).collect()
+        })
+    }
+
+    /// The neighbours that are known, of one network or of all.
+    #[must_use]
+    pub fn neighbours(&self, network: Option<NetworkId>) -> Vec<NeighbourRow> {
+        let now = clock::now();
+        self.look(network, |look, network, bridge| {
+            let rows = bridge.neighbours.rows().into_iter();
+            rows.map(|(ip, known)| {
+                let (origin, age) = match known.origin {
+                    neighbour::Origin::Static => (Origin::Static, None),
+                    neighbour::Origin::Learned => {
+                        (Origin::Learned, Some(now.since(known.confirmed).as_secs()))
+                    }
+                };
+                NeighbourRow { network, ip, mac: known.mac, port: look.name(known.port), age, origin }
+            })
+            .collect()
+        })
+    }
+
+    /// The counters of all ports, of one network or of all.
+    #[must_use]
+    pub fn stats(&self, network: Option<NetworkId>) -> Vec<PortStats> {
+        self.look(network, |look, network, bridge| {
+            let ports = bridge.ports.iter().filter_map(|&id| look.snapshot.topology.port(id));
+            ports
+                .filter_map(|port| {
+                    let totals = port.counters.total();
+                    Some(PortStats { network, port: look.name(port.id)?, totals })
+                })
+                .collect()
+        })
+    }
+
+    /// Ends the workers and closes the descriptors. TAPs that are persistent stay.
+    pub fn stop(self) {
+        drop(self);
+    }
+
+    fn directory(&self) -> MutexGuard<'_, Directory> {
+        self.directory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Publishes the next configuration. Called with the directory locked, so that there is one
+    /// change at a time.
+    fn change<T>(&self, change: impl FnOnce(&mut Snapshot) -> T) -> T {
+        let mut next = self.shared.snapshot.load().next();
+        let result = change(&mut next);
+        self.shared.snapshot.store(Arc::new(next));
+        for waker in &self.wakers {
+            waker.wake();
+        }
+        result
+    }
+
+    /// Waits until every worker works by the present configuration.
+    fn settle(&self) {
+        let generation = self.shared.snapshot.load().generation;
+        self.shared.progress.wait(generation);
+    }
+
+    fn look<T>(
+        &self,
+        network: Option<NetworkId>,
+        rows: impl Fn(&Look<'_>, NetworkId, &Bridge) -> Vec<T>,
+    ) -> Vec<T> {
+        let directory = self.directory();
+        let snapshot = self.shared.snapshot.load();
+        let look = Look { snapshot: &snapshot };
+        let mut bridges: Vec<_> = directory
+            .bridges
+            .values()
+            .filter(|(_, settings)| network.is_none_or(|network| network == settings.network))
+            .collect();
+        bridges.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
+        let bridges = bridges.into_iter().filter_map(|(id, settings)| {
+            Some((settings.network, snapshot.topology.bridge(*id)?))
+        });
+        bridges.flat_map(|(network, bridge)| rows(&look, network, bridge)).collect()
+    }
+}
+
+impl Drop for Dataplane {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        for waker in &self.wakers {
+            waker.wake();
+        }
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a worker had panicked");
+            }
+        }
+    }
+}
+
+/// One reading of the configuration.
+struct Look<'a> {
+    snapshot: &'a Snapshot,
+}
+
+impl Look<'_> {
+    fn name(&self, port: PortId) -> Option<PortName> {
+        self.snapshot.wire(port).map(|wire| wire.name)
+    }
+}
+
+impl Snapshot {
+    fn wire_up(&mut self, wire: Wire) {
+        let place = wire.port.0 as usize;
+        if self.wires.len() <= place {
+            self.wires.resize(place + 1, None);
+        }
+        self.wires[place] = Some(Arc::new(wire));
+    }
+
+    fn unwire(&mut self, port: PortId) {
+        self.topology.remove_port(port);
+        if let Some(wire) = self.wires.get_mut(port.0 as usize) {
+            *wire = None;
+        }
+    }
+}
+
+fn port(
+    id: PortId,
+    bridge: BridgeId,
+    spec: &PortSpec,
+    network: &BridgeSettings,
+    capabilities: Capabilities,
+    counters: Arc<PortCounters>,
+) -> Port {
+    match spec {
+        PortSpec::Host(_) => Port {
+            id,
+            bridge,
+            role: Role::Host,
+            mac: network.gateway_mac,
+            mtu: network.mtu,
+            capabilities,
+            vlan: None,
+            isolated: false,
+            identity: None,
+            storm: None,
+            counters,
+        },
+        PortSpec::Endpoint(settings) => Port {
+            id,
+            bridge,
+            role: Role::Endpoint,
+            mac: settings.mac,
+            mtu: settings.mtu,
+            capabilities,
+            vlan: settings.vlan,
+            isolated: settings.isolated,
+            identity: settings
+                .anti_spoof
+                .then(|| Identity::new(settings.mac, &settings.addresses)),
+            storm: settings.storm_pps.map(|pps| Arc::new(StormLimit::new(pps))),
+            counters,
+        },
+    }
+}
+
+/// Tells the bridge what is known of a port before its first frame. Where the sender is not held
+/// to its addresses, they may move, so they have to be learned.
+fn introduce(bridge: &Bridge, port: &Port, spec: &PortSpec, now: vswitch_packet::Moment) {
+    let PortSpec::Endpoint(settings) = spec else { return };
+    if settings.anti_spoof {
+        bridge.fdb.set_static(Vlan::from(port.vlan), port.mac, port.id);
+        for &address in &settings.addresses {
+            bridge.neighbours.set_static(address, port.mac, port.id, now);
+        }
+    }
+}
+
+const fn capabilities(offloads: Offloads) -> Capabilities {
+    Capabilities {
+        checksum: offloads.checksum,
+        tso4: offloads.tcp_segmentation,
+        tso6: offloads.tcp_segmentation,
+        uso: offloads.udp_segmentation,
+    }
+}

@@ -1,0 +1,199 @@
+//! A worker: one thread that waits for its queue of every port, and carries each frame it reads
+//! to the end of its way before it reads the next.
+
+use std::collections::HashMap;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use rustix::io::Errno;
+use tokio::sync::mpsc::UnboundedSender;
+use vswitch_datapath::{Forwarder, Pipeline, PortId, SendError, Wires};
+use vswitch_netio::clock;
+use vswitch_netio::epoll::{Epoll, Events, Interest, Token};
+use vswitch_netio::wake::Waker;
+use vswitch_packet::Moment;
+
+use super::name::PortEvent;
+use super::snapshot::{Progress, Snapshot, Wire};
+
+/// Frames read from one port before the others have their turn.
+const BURST: usize = 64;
+/// Events taken from one wait.
+const EVENTS: usize = 64;
+/// How often aged entries are swept from the learned tables, by the first worker.
+const SWEEP: Duration = Duration::from_secs(10);
+/// No port has this token: port numbers are dense.
+const WAKE: Token = Token(u64::MAX);
+
+/// What all workers and the control side share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) snapshot: ArcSwap<Snapshot>,
+    pub(super) progress: Progress,
+    pub(super) stop: AtomicBool,
+    pub(super) events: UnboundedSender<PortEvent>,
+}
+
+/// One worker thread's own state.
+pub(super) struct Worker {
+    number: usize,
+    epoll: Epoll,
+    waker: Waker,
+    shared: Arc<Shared>,
+    /// What is in the epoll set. Held here so that a descriptor leaves the set before it closes.
+    polled: HashMap<Token, Arc<Wire>>,
+    forwarder: Forwarder,
+    swept: Moment,
+}
+
+impl Worker {
+    pub(super) fn new(number: usize, waker: Waker, shared: Arc<Shared>) -> io::Result<Self> {
+        let epoll = Epoll::new()?;
+        epoll.add(&waker, WAKE, Interest::Read)?;
+        Ok(Self {
+            number,
+            epoll,
+            waker,
+            shared,
+            polled: HashMap::new(),
+            forwarder: Forwarder::default(),
+            swept: clock::now_coarse(),
+        })
+    }
+
+    /// Works until told to stop.
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        let shared = Arc::clone(&self.shared);
+        let mut cache = arc_swap::Cache::new(&shared.snapshot);
+        let mut generation = 0;
+        while !shared.stop.load(Ordering::Relaxed) {
+            let timeout = (self.number == 0).then_some(SWEEP);
+            if let Err(error) = self.epoll.wait(&mut events, timeout) {
+                tracing::error!(worker = self.number, %error, "cannot wait for ports; worker ends");
+                return;
+            }
+            let snapshot = cache.load();
+            if snapshot.generation != generation {
+                generation = snapshot.generation;
+                self.poll_what_is_wired(snapshot);
+                shared.progress.reached(self.number, generation);
+            }
+            let now = clock::now();
+            for event in events.iter() {
+                if event.token == WAKE {
+                    self.waker.drain();
+                } else if event.failed {
+                    self.let_go(event.token);
+                } else {
+                    self.serve(snapshot, event.token, now);
+                }
+            }
+            if self.number == 0 && now.since(self.swept) >= SWEEP {
+                self.swept = now;
+                sweep(snapshot, now);
+            }
+        }
+        // The control side may be waiting for a generation this worker will not see.
+        shared.progress.reached(self.number, u64::MAX);
+    }
+
+    /// Makes the epoll set that of the snapshot.
+    fn poll_what_is_wired(&mut self, snapshot: &Snapshot) {
+        let (epoll, number) = (&self.epoll, self.number);
+        self.polled.retain(|token, wire| {
+            let stays = snapshot.wire(wire.port).is_some_and(|now| now.token() == *token);
+            if !stays && let Some(queue) = wire.queues.get(number) {
+                // ENOENT: it was taken out when its device vanished.
+                let _ = epoll.remove(queue);
+            }
+            stays
+        });
+        for wire in snapshot.wires.iter().flatten() {
+            let Some(queue) = wire.queues.get(number) else { continue };
+            if self.polled.contains_key(&wire.token()) {
+                continue;
+            }
+            if let Err(error) = epoll.add(queue, wire.token(), Interest::Read) {
+                tracing::error!(worker = number, port = ?wire.name, %error, "cannot poll port");
+                continue;
+            }
+            self.polled.insert(wire.token(), Arc::clone(wire));
+        }
+    }
+
+    /// Reads a burst from one port.
+    fn serve(&mut self, snapshot: &Snapshot, token: Token, now: Moment) {
+        let Some(wire) = self.polled.get(&token) else { return };
+        let (Some(queue), Some(ingress)) =
+            (wire.queues.get(self.number), snapshot.topology.port(wire.port))
+        else {
+            return;
+        };
+        let pipeline = Pipeline::new(&snapshot.topology, self.number, now);
+        let mut outputs = Outputs { snapshot, worker: self.number };
+        let mut gone = false;
+        for _ in 0..BURST {
+            let Some(room) = self.forwarder.room() else { break };
+            match queue.read(room) {
+                Ok(len) => self.forwarder.receive(len, ingress, &pipeline, &mut outputs),
+                Err(error) => {
+                    gone = error.raw_os_error() == Some(Errno::BADFD.raw_os_error());
+                    break;
+                }
+            }
+        }
+        self.forwarder.flush(&pipeline, &mut outputs);
+        if gone {
+            self.let_go(token);
+        }
+    }
+
+    /// Stops polling a port whose device vanished, which epoll would report for ever, and tells
+    /// the control side.
+    fn let_go(&mut self, token: Token) {
+        let Some(wire) = self.polled.get(&token) else { return };
+        if let Some(queue) = wire.queues.get(self.number) {
+            let _ = self.epoll.remove(queue);
+        }
+        if wire.note_gone() {
+            let event = PortEvent::Gone { network: wire.network, port: wire.name };
+            // Nobody listens any more only while the daemon stops.
+            let _ = self.shared.events.send(event);
+        }
+    }
+}
+
+/// The worker's own queue of each port.
+struct Outputs<'s> {
+    snapshot: &'s Snapshot,
+    worker: usize,
+}
+
+impl Wires for Outputs<'_> {
+    fn send(&mut self, port: PortId, parts: &[IoSlice<'_>]) -> Result<(), SendError> {
+        let queue = self.snapshot.wire(port).and_then(|wire| wire.queues.get(self.worker));
+        let written = queue.ok_or(SendError::Gone)?.write_vectored(parts);
+        written.map(|_| ()).map_err(|error| match Errno::from_io_error(&error) {
+            Some(Errno::BADFD) => SendError::Gone,
+            // `tun_get_user`, while the interface is not up.
+            Some(Errno::IO) => SendError::Down,
+            Some(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => SendError::Full,
+            _ => SendError::Refused,
+        })
+    }
+}
+
+fn sweep(snapshot: &Snapshot, now: Moment) {
+    for bridge in snapshot.topology.bridges() {
+        bridge.fdb.sweep(now);
+        bridge.neighbours.sweep(now);
+        if let Some(groups) = &bridge.groups {
+            groups.sweep(now);
+        }
+    }
+}
+
