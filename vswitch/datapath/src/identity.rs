@@ -8,9 +8,14 @@ use vswitch_packet::{Frame, MacAddr, Network};
 use crate::verdict::DropReason;
 
 /// ICMPv6 types, RFC 4861 §4.
+const ROUTER_SOLICITATION: u8 = 133;
 const ROUTER_ADVERTISEMENT: u8 = 134;
+const NEIGHBOUR_SOLICITATION: u8 = 135;
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 const REDIRECT: u8 = 137;
+/// Options, RFC 4861 §4.6.
+const SOURCE_LINK_ADDRESS: u8 = 1;
+const TARGET_LINK_ADDRESS: u8 = 2;
 
 const DHCP_SERVER: u16 = 67;
 const DHCP_CLIENT: u16 = 68;
@@ -78,21 +83,40 @@ impl Identity {
 
     fn check_nd(&self, bytes: &[u8], ip: &IpHeader) -> Result<(), DropReason> {
         let message = bytes.get(usize::from(ip.payload)..ip.end as usize).unwrap_or(&[]);
-        match message.first() {
-            Some(&(ROUTER_ADVERTISEMENT | REDIRECT)) => Err(DropReason::RogueRouter),
+        let options = match message.first() {
+            Some(&(ROUTER_ADVERTISEMENT | REDIRECT)) => return Err(DropReason::RogueRouter),
+            Some(&ROUTER_SOLICITATION) => message.get(8..),
+            Some(&NEIGHBOUR_SOLICITATION) => message.get(24..),
             Some(&NEIGHBOUR_ADVERTISEMENT) => {
                 let target = message.get(8..).and_then(<[u8]>::first_chunk::<16>);
                 match target {
-                    Some(target) if self.v6.contains(&Ipv6Addr::from(*target)) => Ok(()),
-                    Some(_) => Err(DropReason::SpoofedAddress),
-                    None => Err(DropReason::Malformed),
+                    Some(target) if self.v6.contains(&Ipv6Addr::from(*target)) => {}
+                    Some(_) => return Err(DropReason::SpoofedAddress),
+                    None => return Err(DropReason::Malformed),
                 }
+                message.get(24..)
             }
+            Some(_) => return Ok(()),
             // A fragmented ND message must be ignored by who gets it (RFC 6980), and cannot be
             // checked here.
-            None => Err(DropReason::Malformed),
-            Some(_) => Ok(()),
+            None => return Err(DropReason::Malformed),
+        };
+        self.check_nd_options(options.ok_or(DropReason::Malformed)?)
+    }
+
+    /// The link-layer addresses in `options` (RFC 4861 §4.6.1) must be the endpoint's own.
+    fn check_nd_options(&self, mut options: &[u8]) -> Result<(), DropReason> {
+        while let [kind, units, ..] = *options {
+            let len = usize::from(units) * 8;
+            let option = options.get(..len).filter(|option| !option.is_empty());
+            let option = option.ok_or(DropReason::Malformed)?;
+            let names_address = matches!(kind, SOURCE_LINK_ADDRESS | TARGET_LINK_ADDRESS);
+            if names_address && option.get(2..8) != Some(&self.mac.0[..]) {
+                return Err(DropReason::SpoofedMac);
+            }
+            options = options.get(len..).unwrap_or(&[]);
         }
+        Ok(())
     }
 
     fn check_arp(&self, bytes: &[u8], start: usize) -> Result<(), DropReason> {

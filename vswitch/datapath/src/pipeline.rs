@@ -125,15 +125,20 @@ impl<'t> Pipeline<'t> {
             }
         }
         if destination.is_multicast() {
+            // Before a look into it: a storm of reports must not hold the table's lock.
+            self.admit(ingress)?;
             let reach = match &bridge.groups {
                 Some(groups) => groups.observe(ingress.id, vlan, frame, self.now),
                 None => Reach::Bridge,
             };
-            return self.flood(ingress, reach).and_then(decided);
+            return decided(Verdict::Flood(reach));
         }
         match bridge.fdb.lookup(vlan, destination, self.now).and_then(|p| self.topology.port(p)) {
             Some(egress) => Self::towards(ingress, egress, vlan).and_then(decided),
-            None => self.flood(ingress, Reach::Bridge).and_then(decided),
+            None => {
+                self.admit(ingress)?;
+                decided(Verdict::Flood(Reach::Bridge))
+            }
         }
     }
 
@@ -158,10 +163,11 @@ impl<'t> Pipeline<'t> {
         Ok(Verdict::Out(egress.id))
     }
 
-    fn flood(&self, ingress: &Port, reach: Reach) -> Result<Verdict, DropReason> {
+    /// Whether `ingress` may have one more frame flooded.
+    fn admit(&self, ingress: &Port) -> Result<(), DropReason> {
         match &ingress.storm {
             Some(limit) if !limit.admit(self.now) => Err(DropReason::StormLimit),
-            _ => Ok(Verdict::Flood(reach)),
+            _ => Ok(()),
         }
     }
 

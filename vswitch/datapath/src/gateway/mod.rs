@@ -1,0 +1,220 @@
+//! The router's interface on a bridge: it owns the gateway's addresses, answers ARP, ND and ping
+//! for them, and hands the host's traffic to the host port.
+
+mod arp;
+mod echo;
+mod nd;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use vswitch_packet::ethernet::{HEADER_LEN, TAG_LEN};
+use vswitch_packet::ip::{Fragment, IpHeader, Version, protocol};
+use vswitch_packet::{Frame, MacAddr, Moment, Network, PartialChecksum, checksum};
+
+use crate::identity::link_local;
+use crate::neighbour::Neighbours;
+use crate::port::{Port, PortId, Role};
+use crate::topology::Topology;
+use crate::verdict::{DropReason, Verdict};
+
+/// A gateway's configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    /// The router's MAC address on this bridge, also that of the host port's TAP.
+    pub mac: MacAddr,
+    /// Its addresses, each with the subnet's prefix.
+    pub addresses: Vec<IpNet>,
+    /// The port towards the host, if there is one.
+    pub host_port: Option<PortId>,
+}
+
+/// Room for an answer that does not fit in the place of its question: ARP (42 octets) or ND (86),
+/// untagged.
+pub type Reply = [u8; 96];
+
+/// Who said something, and when.
+#[derive(Clone, Copy)]
+struct Heard<'a> {
+    neighbours: &'a Neighbours,
+    port: PortId,
+    now: Moment,
+}
+
+impl Gateway {
+    /// Looks at a frame on its way through the bridge: one to the gateway's MAC address, or to a
+    /// group. The frame is of no VLAN, and its source was checked.
+    ///
+    /// `None` means that the frame is not the gateway's affair and goes on through the bridge; a
+    /// frame to the gateway's MAC address never does. [`Verdict::Reply`] is written untagged; with
+    /// [`Verdict::Out`] towards the ingress port, `frame` was turned into the answer.
+    pub fn receive(
+        &self,
+        topology: &Topology,
+        neighbours: &Neighbours,
+        ingress: &Port,
+        frame: &mut Frame<'_>,
+        reply: &mut Reply,
+        now: Moment,
+    ) -> Option<Verdict> {
+        let to_us = frame.destination() == self.mac;
+        let unserved = |reason| to_us.then_some(Verdict::Drop(reason));
+        if ingress.role == Role::Host {
+            // The host's kernel holds the same addresses and answers for itself.
+            return unserved(DropReason::Hairpin);
+        }
+        // A priority tag is as good as none; a second tag names a VLAN, which has no gateway.
+        if usize::from(frame.layout().link_len) > HEADER_LEN + TAG_LEN {
+            return unserved(DropReason::NotServed);
+        }
+        let heard = Heard {
+            neighbours,
+            port: ingress.id,
+            now,
+        };
+        match frame.network() {
+            Network::Arp { start } => {
+                let packet = frame.bytes().get(usize::from(start)..).unwrap_or_default();
+                arp::receive(self, heard, packet, to_us, reply)
+            }
+            Network::Ip(ip) => {
+                let answer = match ip.version {
+                    Version::V4 => None,
+                    Version::V6 => nd::receive(self, heard, frame, &ip, to_us, reply),
+                };
+                answer.or_else(|| to_us.then(|| self.receive_ip(topology, ingress, frame, &ip)))
+            }
+            Network::Malformed => unserved(DropReason::BadIpHeader),
+            Network::Opaque => unserved(DropReason::NotServed),
+        }
+    }
+
+    /// An IP packet to the gateway's MAC address.
+    fn receive_ip(
+        &self,
+        topology: &Topology,
+        ingress: &Port,
+        frame: &mut Frame<'_>,
+        ip: &IpHeader,
+    ) -> Verdict {
+        let (source, destination) = (ip.source(frame.bytes()), ip.destination(frame.bytes()));
+        // RFC 1812 §5.2.2: parsing has seen to the lengths. §5.3.7: the martians.
+        if !ip.checksum_ok(frame.bytes()) || is_martian_source(source) {
+            return Verdict::Drop(DropReason::BadIpHeader);
+        }
+        if self.is_own(source) {
+            return Verdict::Drop(DropReason::SpoofedAddress);
+        }
+        if self.answers_for(destination) {
+            if echo::answer(frame, ip) {
+                return Verdict::Out(ingress.id);
+            }
+            return self.to_host();
+        }
+        if topology.host_addresses().contains(&destination) || is_link_scoped(destination) {
+            return self.to_host();
+        }
+        if destination.is_loopback() || destination.is_unspecified() {
+            return Verdict::Drop(DropReason::BadIpHeader);
+        }
+        self.forward()
+    }
+
+    /// Where a packet goes that is neither for the gateway nor for the host: the router's place.
+    /// The router has no routes.
+    #[allow(
+        clippy::unused_self,
+        reason = "a route depends on the gateway it starts from"
+    )]
+    const fn forward(&self) -> Verdict {
+        Verdict::Drop(DropReason::NoRoute)
+    }
+
+    /// What the gateway leaves to the host's kernel.
+    fn to_host(&self) -> Verdict {
+        self.host_port
+            .map_or(Verdict::Drop(DropReason::NotServed), Verdict::Out)
+    }
+
+    /// Whether `address` is one of the gateway's configured addresses.
+    fn owns(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|own| own.addr() == address)
+    }
+
+    /// Whether `address` is the link-local one of the gateway's MAC address.
+    fn is_own_link_local(&self, address: IpAddr) -> bool {
+        address == IpAddr::V6(link_local(self.mac))
+    }
+
+    /// Whether nobody else may claim `address`.
+    fn is_own(&self, address: IpAddr) -> bool {
+        self.owns(address) || self.is_own_link_local(address)
+    }
+
+    /// Whether the gateway itself speaks for `address`. For the link-local address the host's
+    /// kernel does, where there is one behind the host port.
+    fn answers_for(&self, address: IpAddr) -> bool {
+        self.owns(address) || (self.host_port.is_none() && self.is_own_link_local(address))
+    }
+
+    /// Whether `address` is on this link, so that it can be a neighbour's.
+    fn is_on_link(&self, address: IpAddr) -> bool {
+        let link_local = matches!(address, IpAddr::V6(a) if a.is_unicast_link_local());
+        link_local || self.addresses.iter().any(|own| own.contains(&address))
+    }
+
+    /// Learns a neighbour that turned to the gateway.
+    fn learn(&self, heard: Heard<'_>, address: IpAddr, mac: MacAddr) {
+        if self.is_on_link(address) {
+            heard.neighbours.learn(address, mac, heard.port, heard.now);
+        }
+    }
+}
+
+/// The octets of an ICMP, ICMPv6 or IGMP message, if they came in one piece and their checksum is
+/// right or still to be completed.
+pub(crate) fn verified_message<'f>(frame: &'f Frame<'_>, ip: &IpHeader) -> Option<&'f [u8]> {
+    if ip.fragment != Fragment::No {
+        return None;
+    }
+    let message = frame
+        .bytes()
+        .get(usize::from(ip.payload)..ip.end as usize)?;
+    let verified = match frame.offload().checksum {
+        Some(partial) => {
+            partial
+                == PartialChecksum {
+                    start: ip.payload,
+                    offset: 2,
+                }
+        }
+        None => {
+            let pseudo = match ip.protocol {
+                protocol::ICMPV6 => {
+                    let addresses = ip.addresses(frame.bytes());
+                    checksum::pseudo_header(addresses, ip.protocol, message.len() as u32)
+                }
+                _ => 0,
+            };
+            checksum::add(checksum::sum(message), pseudo) == 0xffff
+        }
+    };
+    verified.then_some(message)
+}
+
+/// Addresses that no packet on a link comes from (RFC 1812 §5.3.7, RFC 4291 §2.5.3 and §2.7).
+/// The unspecified address is left to the host: DHCP starts from it.
+fn is_martian_source(source: IpAddr) -> bool {
+    let broadcast = matches!(source, IpAddr::V4(source) if source.is_broadcast());
+    broadcast || source.is_multicast() || source.is_loopback()
+}
+
+/// Destinations on this link that only the host's kernel can know.
+fn is_link_scoped(destination: IpAddr) -> bool {
+    match destination {
+        IpAddr::V4(a) => a.is_multicast() || a.is_broadcast() || a.is_link_local(),
+        IpAddr::V6(a) => a.is_multicast() || a.is_unicast_link_local(),
+    }
+}
