@@ -1,39 +1,35 @@
 //! The Internet checksum (RFC 1071) and its incremental update (RFC 1624).
 
+use crate::word;
+
 /// The one's complement sum of `bytes` as big-endian 16-bit words, folded to 16 bits, not
 /// complemented. An odd last octet counts as the high half of a word.
 ///
-/// Sums native-endian 64-bit words with end-around carry and swaps once at the end: the sum is
-/// byte-order independent (RFC 1071 §2 (B)).
+/// Sums 32-bit words, which the compiler does several at a time, in the processor's byte order
+/// and swaps once at the end: the sum is byte-order independent (RFC 1071 §2 (B)).
 #[must_use]
 pub fn sum(bytes: &[u8]) -> u16 {
-    let mut accumulators = [0u64; 4];
-    let mut blocks = bytes.chunks_exact(32);
-    for block in &mut blocks {
-        for (accumulator, word) in accumulators.iter_mut().zip(block.as_chunks::<8>().0) {
-            let (value, carry) = accumulator.overflowing_add(u64::from_ne_bytes(*word));
-            *accumulator = value + u64::from(carry);
-        }
-    }
-    let mut total = accumulators.iter().map(|&a| u128::from(a)).sum::<u128>();
-    let (words, tail) = blocks.remainder().as_chunks::<2>();
-    total += words
+    let (words, rest) = bytes.as_chunks::<4>();
+    // 64 bits have room for the carries of 16 GiB.
+    let mut total: u64 = words
         .iter()
-        .map(|&word| u128::from(u16::from_ne_bytes(word)))
-        .sum::<u128>();
-    if let [last] = tail {
-        total += u128::from(u16::from_ne_bytes([*last, 0]));
+        .map(|&word| u64::from(u32::from_ne_bytes(word)))
+        .sum();
+    let (words, rest) = rest.as_chunks::<2>();
+    if let [word] = words {
+        total += u64::from(u16::from_ne_bytes(*word));
+    }
+    if let [last] = rest {
+        total += u64::from(u16::from_ne_bytes([*last, 0]));
     }
     u16::from_be(fold(total))
 }
 
-const fn fold(total: u128) -> u16 {
-    let mut sum = (total as u64 as u128) + (total >> 64);
-    sum = (sum & 0xffff_ffff) + (sum >> 32);
-    sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum as u16
+const fn fold(total: u64) -> u16 {
+    let sum = (total & 0xffff_ffff) + (total >> 32);
+    let sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    ((sum & 0xffff) + (sum >> 16)) as u16
 }
 
 /// Adds two folded sums with end-around carry.
@@ -64,6 +60,19 @@ pub const fn update(checksum: u16, old: u16, new: u16) -> u16 {
 #[must_use]
 pub const fn update_partial(partial: u16, old: u16, new: u16) -> u16 {
     add(add(partial, !old), new)
+}
+
+/// Completes in place the checksum stored at `field` of `range`: the octets from the first to the
+/// last that it covers, with the pseudo-header's sum in the field.
+///
+/// A field that is not inside the range leaves everything as it is.
+pub fn complete(range: &mut [u8], field: usize) {
+    let value = match !sum(range) {
+        // RFC 768: a computed zero is sent as all ones. For TCP both mean the same number.
+        0 => 0xffff,
+        value => value,
+    };
+    word::write(range, field, value);
 }
 
 #[cfg(test)]

@@ -7,13 +7,14 @@ use crate::flow::FlowKey;
 use crate::ip::{Fragment, IpHeader, Transport};
 use crate::mac::MacAddr;
 use crate::vnet::{Gso, GsoKind, Offload, VnetHeader};
+use crate::word;
 
 /// The longest frame a TAP hands out: an IPv4 packet of 65535 octets behind two tags.
 pub const MAX_FRAME_LEN: usize = 65535 + HEADER_LEN + 2 * TAG_LEN;
 
 /// Linux's `TCP_MIN_SND_MSS` (48) less the 40 octets that options may take: no honest sender
 /// segments finer, and a finer one would multiply frames.
-const MIN_TCP_SEGMENT: u16 = 8;
+pub(crate) const MIN_TCP_SEGMENT: u16 = 8;
 
 /// Linux's `UDP_MAX_SEGMENTS` since 6.9; older kernels refuse more than 64.
 const MAX_UDP_SEGMENTS: usize = 128;
@@ -23,7 +24,8 @@ const MAX_UDP_SEGMENTS: usize = 128;
 pub enum Network {
     /// An IP packet whose lengths agree with the frame.
     Ip(IpHeader),
-    /// ARP for IPv4 over Ethernet, whole (28 octets), starting here.
+    /// ARP for IPv4 over Ethernet, whole (28 octets), starting here. Other ARP is
+    /// [`Network::Opaque`].
     Arp {
         /// Octets from the start of the frame.
         start: u16,
@@ -75,7 +77,29 @@ pub struct Layout {
     pub network: Network,
 }
 
+impl Network {
+    fn parse_arp(bytes: &[u8], start: usize) -> Self {
+        let packet = bytes.get(start..).unwrap_or_default();
+        // Hardware and protocol type, and how long an address of each is (RFC 826).
+        let Some(&[h0, h1, p0, p1, hardware_len, protocol_len]) = packet.first_chunk() else {
+            return Self::Malformed;
+        };
+        if packet.len() < 8 + 2 * usize::from(hardware_len) + 2 * usize::from(protocol_len) {
+            return Self::Malformed;
+        }
+        match ([h0, h1], [p0, p1], hardware_len, protocol_len) {
+            // Hardware type 6 is IEEE 802: Linux (`arp_process`) takes it for Ethernet, so whoever
+            // looks for forged addresses has to see it.
+            ([0, 1 | 6], [0x08, 0x00], 6, 4) => Self::Arp {
+                start: start as u16,
+            },
+            _ => Self::Opaque,
+        }
+    }
+}
+
 impl Layout {
+    #[inline]
     fn parse(bytes: &[u8]) -> Result<Self, FrameError> {
         let header: &[u8; HEADER_LEN] = bytes.first_chunk().ok_or(FrameError::Runt)?;
         let mut ethertype = EtherType(u16::from_be_bytes([header[12], header[13]]));
@@ -98,13 +122,7 @@ impl Layout {
             EtherType::IPV6 => {
                 IpHeader::parse_v6(bytes, link_len).map_or(Network::Malformed, Network::Ip)
             }
-            EtherType::ARP => match bytes.get(link_len..link_len + 28) {
-                // Ethernet, IPv4, 6 and 4 octets (RFC 826).
-                Some([0, 1, 8, 0, 6, 4, ..]) => Network::Arp {
-                    start: link_len as u16,
-                },
-                _ => Network::Malformed,
-            },
+            EtherType::ARP => Network::parse_arp(bytes, link_len),
             _ => Network::Opaque,
         };
         Ok(Self {
@@ -113,6 +131,13 @@ impl Layout {
             ethertype,
             network,
         })
+    }
+
+    const fn packet_end(&self, frame_len: usize) -> usize {
+        match self.network {
+            Network::Ip(ip) => ip.end as usize,
+            Network::Arp { .. } | Network::Malformed | Network::Opaque => frame_len,
+        }
     }
 }
 
@@ -242,6 +267,18 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// One past the packet's last octet; Ethernet padding is behind it.
+    #[must_use]
+    pub const fn packet_end(&self) -> usize {
+        self.layout.packet_end(self.bytes.len())
+    }
+
+    /// Completes a partial checksum in place, for a port that does not. The checksum of a
+    /// super-frame is completed segment by segment, see [`crate::Segments`].
+    pub fn complete_checksum(&mut self) {
+        complete(self.bytes, &self.layout, &mut self.offload);
+    }
+
     /// The flow the frame belongs to, if it has a TCP, UDP or SCTP header.
     #[must_use]
     pub fn flow(&self) -> Option<FlowKey> {
@@ -259,7 +296,7 @@ fn check_checksum(bytes: &[u8], layout: &Layout, offload: Offload) -> Result<(),
     };
     let start = usize::from(partial.start);
     let inside = start >= usize::from(layout.link_len)
-        && start + usize::from(partial.offset) + 2 <= bytes.len();
+        && start + usize::from(partial.offset) + 2 <= layout.packet_end(bytes.len());
     if inside {
         Ok(())
     } else {
@@ -272,18 +309,19 @@ fn check_gso(bytes: &[u8], layout: &Layout, offload: Offload, gso: Gso) -> Resul
     let Network::Ip(ip) = layout.network else {
         return Err(FrameError::BadGso);
     };
-    let field = match (gso.kind, ip.version, ip.transport) {
+    let transport = usize::from(ip.payload);
+    match (gso.kind, ip.version, ip.transport) {
         (GsoKind::Tcp4, V4, Transport::Tcp { .. }) | (GsoKind::Tcp6, V6, Transport::Tcp { .. }) => {
-            16
         }
-        (GsoKind::Udp, V4 | V6, Transport::Udp) => 6,
+        (GsoKind::Udp, V4 | V6, Transport::Udp)
+            if usize::from(word::read(bytes, transport + 4)) == bytes.len() - transport => {}
         _ => return Err(FrameError::BadGso),
-    };
+    }
     // Linux completes the checksum of every segment itself, so it always asks for it.
     let summed = offload
         .checksum
-        .is_some_and(|c| c.start == ip.payload && c.offset == field);
-    let payload = (bytes.len()).checked_sub(usize::from(ip.payload) + ip.transport_len());
+        .is_some_and(|c| c.start == ip.payload && Some(c.offset) == ip.transport.checksum_offset());
+    let payload = bytes.len().checked_sub(transport + ip.transport_len());
     let sized = match (gso.kind, payload) {
         (_, None) => false,
         (GsoKind::Tcp4 | GsoKind::Tcp6, Some(_)) => gso.size >= MIN_TCP_SEGMENT,
@@ -300,24 +338,22 @@ fn check_gso(bytes: &[u8], layout: &Layout, offload: Offload, gso: Gso) -> Resul
     }
 }
 
-/// Completes a partial checksum in place: sums the range and stores the complement.
+/// Completes a partial checksum in place, for a port that does not.
 ///
-/// `bytes` and `offload` must be of one parsed frame.
+/// `bytes` and `offload` must be of one parsed frame; [`Frame::complete_checksum`] where there
+/// still is one.
 pub fn complete_checksum(bytes: &mut [u8], offload: &mut Offload) {
+    if let Ok(layout) = Layout::parse(bytes) {
+        complete(bytes, &layout, offload);
+    }
+}
+
+fn complete(bytes: &mut [u8], layout: &Layout, offload: &mut Offload) {
     let Some(partial) = offload.checksum.take() else {
         return;
     };
-    let start = usize::from(partial.start);
-    let field = start + usize::from(partial.offset);
-    let Some(range) = bytes.get(start..) else {
-        return;
-    };
-    let value = match !checksum::sum(range) {
-        // RFC 768: a computed zero is sent as all ones. For TCP both mean the same number.
-        0 => 0xffff,
-        value => value,
-    };
-    if let Some(stored) = bytes.get_mut(field..field + 2) {
-        stored.copy_from_slice(&value.to_be_bytes());
+    let end = layout.packet_end(bytes.len());
+    if let Some(range) = bytes.get_mut(usize::from(partial.start)..end) {
+        checksum::complete(range, usize::from(partial.offset));
     }
 }

@@ -103,6 +103,7 @@ impl IpHeader {
     ///
     /// The header checksum is not looked at: a bridge carries the packet whatever it says, and a
     /// router checks it with [`IpHeader::checksum_ok`].
+    #[inline]
     pub(crate) fn parse_v4(frame: &[u8], start: usize) -> Result<Self, MalformedIp> {
         let packet = frame.get(start..).ok_or(MalformedIp)?;
         let fixed: &[u8; 20] = packet.first_chunk().ok_or(MalformedIp)?;
@@ -173,8 +174,9 @@ impl IpHeader {
             if next == protocol::FRAGMENT {
                 let field = u16::from_be_bytes([header[2], header[3]]);
                 fragment = match (field >> 3, field & 1 != 0) {
-                    // RFC 6946: an atomic fragment is a whole packet.
-                    (0, false) => Fragment::No,
+                    // RFC 6946: an atomic fragment is a whole packet. Inside a piece, it does not
+                    // make a whole of it.
+                    (0, false) => fragment,
                     (0, true) => Fragment::First,
                     _ => Fragment::Later,
                 };
@@ -192,6 +194,7 @@ impl IpHeader {
         Err(MalformedIp)
     }
 
+    #[inline]
     fn finish(
         frame: &[u8],
         version: Version,
@@ -262,6 +265,20 @@ impl IpHeader {
         IpAddr::V6(Ipv6Addr::from(*octets.unwrap_or(&[0; 16])))
     }
 
+    /// Both addresses, source first, as a pseudo-header sums them.
+    ///
+    /// With an IPv6 routing header that has segments left, the pseudo-header's destination is
+    /// another: the last address of that header (RFC 8200 §8.1).
+    #[must_use]
+    pub fn addresses<'a>(&self, frame: &'a [u8]) -> &'a [u8] {
+        let start = usize::from(self.start);
+        let range = match self.version {
+            Version::V4 => start + 12..start + 20,
+            Version::V6 => start + 8..start + 40,
+        };
+        frame.get(range).unwrap_or_default()
+    }
+
     /// Whether the IPv4 header checksum is right (RFC 1812 §5.2.2); IPv6 has none.
     #[must_use]
     pub fn checksum_ok(&self, frame: &[u8]) -> bool {
@@ -288,6 +305,19 @@ impl IpHeader {
 }
 
 impl Transport {
+    /// Where the header keeps an Internet checksum over header and payload, octets from its start.
+    #[must_use]
+    pub const fn checksum_offset(self) -> Option<u16> {
+        match self {
+            Self::Tcp { .. } => Some(16),
+            Self::Udp => Some(6),
+            Self::Icmp => Some(2),
+            // SCTP's is a CRC32c (RFC 9260 §6.8).
+            Self::Sctp | Self::Other | Self::Malformed => None,
+        }
+    }
+
+    #[inline]
     fn parse(octets: &[u8], protocol: u8, whole: bool) -> Self {
         match protocol {
             protocol::TCP => match octets.first_chunk::<20>() {

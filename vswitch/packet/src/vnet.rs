@@ -133,11 +133,14 @@ impl Offload {
             GSO_UDP_L4 => Some(GsoKind::Udp),
             _ => return None,
         };
+        let ecn = header.gso_type & GSO_ECN != 0;
         let gso = match kind {
+            // As for the kernel (`virtio_net_hdr_to_skb`), which knows the flag for TCP only.
+            None | Some(GsoKind::Udp) if ecn => return None,
             Some(kind) => Some(Gso {
                 kind,
                 size: header.gso_size,
-                ecn: header.gso_type & GSO_ECN != 0,
+                ecn,
             }),
             None => None,
         };

@@ -1,0 +1,53 @@
+# make demo    containers that talk through a vswitchd, from nothing to traffic and back to nothing
+# make test    everything that is tested, end to end too
+# make bench   criterion's benchmarks, then the lab: the switch beside the kernel's bridge
+#
+# Each works on a fresh Debian 12 with Rust, as root, with no step before it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Neither rustup's folder nor the system's is certain to be in the path of a root shell made by `su`.
+export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/sbin:/usr/sbin:/sbin
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Commands and the Debian package that has each.
+BUILD_NEEDS := cc=gcc ld=binutils
+DEMO_NEEDS := $(BUILD_NEEDS) ip=iproute2 ping=iputils-ping curl=curl iperf3=iperf3 python3=python3 \
+	unshare=util-linux ps=procps
+TEST_NEEDS := $(DEMO_NEEDS) setpriv=util-linux nsenter=util-linux prlimit=util-linux
+BENCH_NEEDS := $(TEST_NEEDS) sockperf=sockperf
+
+# What the end-to-end tests have measured.
+FIGURES := $(abspath $(TARGET))/figures.txt
+test: export VSWITCH_FIGURES := $(FIGURES)
+
+.PHONY: help demo test bench
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+demo:
+	@.ci/packages $(DEMO_NEEDS)
+	cargo build --locked --release -p vswitchd -p vsctl
+	demo/run '$(TARGET)/release'
+
+# The end-to-end tests start the daemon and the command line that lie beside them: build those first.
+test:
+	@.ci/packages $(TEST_NEEDS)
+	cargo build --locked --workspace
+	@rm -f '$(FIGURES)'
+	if cargo nextest --version >/dev/null 2>&1; then \
+		cargo nextest run --locked --workspace --no-fail-fast; \
+	else \
+		cargo test --locked --workspace --no-fail-fast --lib --bins --tests; \
+	fi
+	cargo test --locked --workspace --doc --quiet
+	@cat '$(FIGURES)'
+
+bench:
+	@.ci/packages $(BENCH_NEEDS)
+	cargo bench --locked --workspace --bench '*'
+	cargo build --locked --release -p vswitchd -p vsctl -p perf
+	'$(TARGET)/release/perf' lab --seconds 3 --repeats 3
