@@ -92,8 +92,12 @@ impl Dataplane {
                 }
                 worker.run();
             };
-            let spawned = std::thread::Builder::new().name(format!("vswitch-w{number}")).spawn(body);
-            dataplane.threads.push(spawned.context("cannot start a worker thread")?);
+            let spawned = std::thread::Builder::new()
+                .name(format!("vswitch-w{number}"))
+                .spawn(body);
+            dataplane
+                .threads
+                .push(spawned.context("cannot start a worker thread")?);
             dataplane.wakers.push(waker);
         }
         Ok((dataplane, listener))
@@ -146,17 +150,23 @@ impl Dataplane {
     /// their descriptors.
     pub fn remove_bridge(&self, network: NetworkId) {
         let mut directory = self.directory();
-        let Some((bridge, _)) = directory.bridges.remove(&network) else { return };
+        let Some((bridge, _)) = directory.bridges.remove(&network) else {
+            return;
+        };
         self.change(|next| {
-            let ports: Vec<_> =
-                next.topology.bridge(bridge).map_or_else(Vec::new, |bridge| bridge.ports.clone());
+            let ports: Vec<_> = next
+                .topology
+                .bridge(bridge)
+                .map_or_else(Vec::new, |bridge| bridge.ports.clone());
             for port in ports {
                 next.unwire(port);
             }
             next.topology.remove_bridge(bridge);
         });
         let snapshot = self.shared.snapshot.load();
-        directory.ports.retain(|_, port| snapshot.topology.port(*port).is_some());
+        directory
+            .ports
+            .retain(|_, port| snapshot.topology.port(*port).is_some());
         self.settle();
     }
 
@@ -179,12 +189,20 @@ impl Dataplane {
             bail!("{name:?} is a port already");
         }
         if tap.queues.len() != self.workers() {
-            bail!("{} has {} queues for {} workers", tap.name, tap.queues.len(), self.workers());
+            bail!(
+                "{} has {} queues for {} workers",
+                tap.name,
+                tap.queues.len(),
+                self.workers()
+            );
         }
         directory.incarnations += 1;
         let incarnation = directory.incarnations;
-        let capabilities =
-            if settings.offload { capabilities(tap.offloads) } else { Capabilities::NONE };
+        let capabilities = if settings.offload {
+            capabilities(tap.offloads)
+        } else {
+            Capabilities::NONE
+        };
         let counters = Arc::new(PortCounters::new(self.workers()));
         let now = clock::now();
         let id = self.change(|next| {
@@ -212,10 +230,15 @@ impl Dataplane {
     /// points at it.
     pub fn remove_port(&self, name: &PortName) {
         let mut directory = self.directory();
-        let Some(port) = directory.ports.remove(name) else { return };
+        let Some(port) = directory.ports.remove(name) else {
+            return;
+        };
         let bridge = {
             let before = self.shared.snapshot.load();
-            let bridge = before.topology.port(port).and_then(|p| before.topology.bridge(p.bridge));
+            let bridge = before
+                .topology
+                .port(port)
+                .and_then(|p| before.topology.bridge(p.bridge));
             bridge.cloned()
         };
         self.change(|next| next.unwire(port));
@@ -255,7 +278,11 @@ impl Dataplane {
                 vlan: entry.vlan.get(),
                 port: look.name(entry.port),
                 age: entry.age,
-                origin: if entry.age.is_some() { Origin::Learned } else { Origin::Static },
+                origin: if entry.age.is_some() {
+                    Origin::Learned
+                } else {
+                    Origin::Static
+                },
             });
             gateway.chain(entries).collect()
         })
@@ -274,7 +301,14 @@ impl Dataplane {
                         (Origin::Learned, Some(now.since(known.confirmed).as_secs()))
                     }
                 };
-                NeighbourRow { network, ip, mac: known.mac, port: look.name(known.port), age, origin }
+                NeighbourRow {
+                    network,
+                    ip,
+                    mac: known.mac,
+                    port: look.name(known.port),
+                    age,
+                    origin,
+                }
             })
             .collect()
         })
@@ -284,11 +318,18 @@ impl Dataplane {
     #[must_use]
     pub fn stats(&self, network: Option<NetworkId>) -> Vec<PortStats> {
         self.look(network, |look, network, bridge| {
-            let ports = bridge.ports.iter().filter_map(|&id| look.snapshot.topology.port(id));
+            let ports = bridge
+                .ports
+                .iter()
+                .filter_map(|&id| look.snapshot.topology.port(id));
             ports
                 .filter_map(|port| {
                     let totals = port.counters.total();
-                    Some(PortStats { network, port: look.name(port.id)?, totals })
+                    Some(PortStats {
+                        network,
+                        port: look.name(port.id)?,
+                        totals,
+                    })
                 })
                 .collect()
         })
@@ -300,7 +341,9 @@ impl Dataplane {
     }
 
     fn directory(&self) -> MutexGuard<'_, Directory> {
-        self.directory.lock().unwrap_or_else(PoisonError::into_inner)
+        self.directory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Publishes the next configuration. Called with the directory locked, so that there is one
@@ -328,17 +371,21 @@ impl Dataplane {
     ) -> Vec<T> {
         let directory = self.directory();
         let snapshot = self.shared.snapshot.load();
-        let look = Look { snapshot: &snapshot };
+        let look = Look {
+            snapshot: &snapshot,
+        };
         let mut bridges: Vec<_> = directory
             .bridges
             .values()
             .filter(|(_, settings)| network.is_none_or(|network| network == settings.network))
             .collect();
         bridges.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
-        let bridges = bridges.into_iter().filter_map(|(id, settings)| {
-            Some((settings.network, snapshot.topology.bridge(*id)?))
-        });
-        bridges.flat_map(|(network, bridge)| rows(&look, network, bridge)).collect()
+        let bridges = bridges
+            .into_iter()
+            .filter_map(|(id, settings)| Some((settings.network, snapshot.topology.bridge(*id)?)));
+        bridges
+            .flat_map(|(network, bridge)| rows(&look, network, bridge))
+            .collect()
     }
 }
 
@@ -427,11 +474,17 @@ fn port(
 /// Tells the bridge what is known of a port before its first frame. Where the sender is not held
 /// to its addresses, they may move, so they have to be learned.
 fn introduce(bridge: &Bridge, port: &Port, spec: &PortSpec, now: vswitch_packet::Moment) {
-    let PortSpec::Endpoint(settings) = spec else { return };
+    let PortSpec::Endpoint(settings) = spec else {
+        return;
+    };
     if settings.anti_spoof {
-        bridge.fdb.set_static(Vlan::from(port.vlan), port.mac, port.id);
+        bridge
+            .fdb
+            .set_static(Vlan::from(port.vlan), port.mac, port.id);
         for &address in &settings.addresses {
-            bridge.neighbours.set_static(address, port.mac, port.id, now);
+            bridge
+                .neighbours
+                .set_static(address, port.mac, port.id, now);
         }
     }
 }

@@ -59,7 +59,14 @@ impl Wire {
         name: PortName,
         queues: Vec<TapQueue>,
     ) -> Self {
-        Self { port, incarnation, network, name, queues, gone: AtomicBool::new(false) }
+        Self {
+            port,
+            incarnation,
+            network,
+            name,
+            queues,
+            gone: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn token(&self) -> Token {
@@ -81,7 +88,10 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new(workers: usize) -> Self {
-        Self { workers: Mutex::new(vec![0; workers]), moved: Condvar::new() }
+        Self {
+            workers: Mutex::new(vec![0; workers]),
+            moved: Condvar::new(),
+        }
     }
 
     /// `worker` holds nothing of generations before `generation` any more.

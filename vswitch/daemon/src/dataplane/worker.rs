@@ -105,7 +105,9 @@ impl Worker {
     fn poll_what_is_wired(&mut self, snapshot: &Snapshot) {
         let (epoll, number) = (&self.epoll, self.number);
         self.polled.retain(|token, wire| {
-            let stays = snapshot.wire(wire.port).is_some_and(|now| now.token() == *token);
+            let stays = snapshot
+                .wire(wire.port)
+                .is_some_and(|now| now.token() == *token);
             if !stays && let Some(queue) = wire.queues.get(number) {
                 // ENOENT: it was taken out when its device vanished.
                 let _ = epoll.remove(queue);
@@ -113,7 +115,9 @@ impl Worker {
             stays
         });
         for wire in snapshot.wires.iter().flatten() {
-            let Some(queue) = wire.queues.get(number) else { continue };
+            let Some(queue) = wire.queues.get(number) else {
+                continue;
+            };
             if self.polled.contains_key(&wire.token()) {
                 continue;
             }
@@ -127,19 +131,29 @@ impl Worker {
 
     /// Reads a burst from one port.
     fn serve(&mut self, snapshot: &Snapshot, token: Token, now: Moment) {
-        let Some(wire) = self.polled.get(&token) else { return };
-        let (Some(queue), Some(ingress)) =
-            (wire.queues.get(self.number), snapshot.topology.port(wire.port))
-        else {
+        let Some(wire) = self.polled.get(&token) else {
+            return;
+        };
+        let (Some(queue), Some(ingress)) = (
+            wire.queues.get(self.number),
+            snapshot.topology.port(wire.port),
+        ) else {
             return;
         };
         let pipeline = Pipeline::new(&snapshot.topology, self.number, now);
-        let mut outputs = Outputs { snapshot, worker: self.number };
+        let mut outputs = Outputs {
+            snapshot,
+            worker: self.number,
+        };
         let mut gone = false;
         for _ in 0..BURST {
-            let Some(room) = self.forwarder.room() else { break };
+            let Some(room) = self.forwarder.room() else {
+                break;
+            };
             match queue.read(room) {
-                Ok(len) => self.forwarder.receive(len, ingress, &pipeline, &mut outputs),
+                Ok(len) => self
+                    .forwarder
+                    .receive(len, ingress, &pipeline, &mut outputs),
                 Err(error) => {
                     gone = error.raw_os_error() == Some(Errno::BADFD.raw_os_error());
                     break;
@@ -155,12 +169,17 @@ impl Worker {
     /// Stops polling a port whose device vanished, which epoll would report for ever, and tells
     /// the control side.
     fn let_go(&mut self, token: Token) {
-        let Some(wire) = self.polled.get(&token) else { return };
+        let Some(wire) = self.polled.get(&token) else {
+            return;
+        };
         if let Some(queue) = wire.queues.get(self.number) {
             let _ = self.epoll.remove(queue);
         }
         if wire.note_gone() {
-            let event = PortEvent::Gone { network: wire.network, port: wire.name };
+            let event = PortEvent::Gone {
+                network: wire.network,
+                port: wire.name,
+            };
             // Nobody listens any more only while the daemon stops.
             let _ = self.shared.events.send(event);
         }
@@ -175,15 +194,20 @@ struct Outputs<'s> {
 
 impl Wires for Outputs<'_> {
     fn send(&mut self, port: PortId, parts: &[IoSlice<'_>]) -> Result<(), SendError> {
-        let queue = self.snapshot.wire(port).and_then(|wire| wire.queues.get(self.worker));
+        let queue = self
+            .snapshot
+            .wire(port)
+            .and_then(|wire| wire.queues.get(self.worker));
         let written = queue.ok_or(SendError::Gone)?.write_vectored(parts);
-        written.map(|_| ()).map_err(|error| match Errno::from_io_error(&error) {
-            Some(Errno::BADFD) => SendError::Gone,
-            // `tun_get_user`, while the interface is not up.
-            Some(Errno::IO) => SendError::Down,
-            Some(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => SendError::Full,
-            _ => SendError::Refused,
-        })
+        written
+            .map(|_| ())
+            .map_err(|error| match Errno::from_io_error(&error) {
+                Some(Errno::BADFD) => SendError::Gone,
+                // `tun_get_user`, while the interface is not up.
+                Some(Errno::IO) => SendError::Down,
+                Some(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => SendError::Full,
+                _ => SendError::Refused,
+            })
     }
 }
 
@@ -196,4 +220,3 @@ fn sweep(snapshot: &Snapshot, now: Moment) {
         }
     }
 }
-

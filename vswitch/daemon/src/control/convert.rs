@@ -1,0 +1,115 @@
+//! From the model's records to the API's words.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use vswitch_api as api;
+use vswitch_cnm::{Endpoint, Network, SubnetRecord};
+use vswitch_ipam::Family;
+use vswitch_packet::MacAddr;
+
+use super::ControlError;
+
+/// Networks of other hosts are for later.
+const SCOPE: &str = "local";
+
+pub(super) fn mac(text: &str) -> Result<MacAddr, ControlError> {
+    text.parse()
+        .map_err(|error| ControlError::Request(format!("MAC address {text:?}: {error}")))
+}
+
+pub(super) fn summary(network: &Network, ports: usize) -> api::NetworkSummary {
+    api::NetworkSummary {
+        id: network.id.to_string(),
+        name: network.name.clone(),
+        driver: network.driver.to_string(),
+        scope: SCOPE.to_owned(),
+        subnets: subnets(network).map(|record| record.subnet).collect(),
+        ports,
+    }
+}
+
+pub(super) fn inspect<'a>(
+    network: &Network,
+    endpoints: impl Iterator<Item = &'a Endpoint>,
+) -> api::NetworkInspect {
+    let has_addresses = !network.subnets.is_empty();
+    let config = subnets(network).map(|record| api::InspectConfig {
+        subnet: record.subnet,
+        ip_range: record.ip_range,
+        gateway: record.gateway,
+        auxiliary_addresses: record.aux.clone(),
+    });
+    api::NetworkInspect {
+        name: network.name.clone(),
+        id: network.id.to_string(),
+        created: timestamp(network.created),
+        scope: SCOPE.to_owned(),
+        driver: network.driver.to_string(),
+        enable_ipv6: network.ipv6,
+        ipam: api::InspectIpam {
+            driver: if has_addresses { "default" } else { "null" }.to_owned(),
+            options: BTreeMap::new(),
+            config: config.collect(),
+        },
+        internal: network.internal,
+        options: network.options.clone(),
+        labels: network.labels.clone(),
+        containers: endpoints
+            .map(|endpoint| (endpoint.sandbox.to_string(), container(endpoint)))
+            .collect(),
+    }
+}
+
+pub(super) fn endpoint(endpoint: &Endpoint, network: &Network) -> api::Endpoint {
+    let gateway = |family| network.subnet(family).and_then(|record| record.gateway);
+    api::Endpoint {
+        id: endpoint.id.to_string(),
+        network: network.name.clone(),
+        sandbox: endpoint.sandbox.to_string(),
+        ifname: endpoint.ifname.clone(),
+        mac: endpoint.has_interface().then(|| endpoint.mac.to_string()),
+        addresses: endpoint.addresses.clone(),
+        gateway: gateway(Family::V4).and_then(|ip| match ip {
+            IpAddr::V4(v4) => Some(v4),
+            IpAddr::V6(_) => None,
+        }),
+        gateway6: gateway(Family::V6).and_then(|ip| match ip {
+            IpAddr::V6(v6) => Some(v6),
+            IpAddr::V4(_) => None,
+        }),
+        aliases: endpoint.aliases.clone(),
+    }
+}
+
+fn container(endpoint: &Endpoint) -> api::InspectContainer {
+    let address = |family| {
+        let mut addresses = endpoint.addresses.iter();
+        let found = addresses.find(|net| Family::of(**net) == family);
+        found.map(ToString::to_string).unwrap_or_default()
+    };
+    let mac = endpoint.has_interface().then(|| endpoint.mac.to_string());
+    api::InspectContainer {
+        name: endpoint.sandbox.to_string(),
+        endpoint_id: endpoint.id.to_string(),
+        mac_address: mac.unwrap_or_default(),
+        ipv4_address: address(Family::V4),
+        ipv6_address: address(Family::V6),
+    }
+}
+
+/// IPv4 first.
+fn subnets(network: &Network) -> impl Iterator<Item = &SubnetRecord> {
+    [Family::V4, Family::V6].into_iter().flat_map(|family| {
+        let of_family = move |record: &&SubnetRecord| Family::of(record.subnet) == family;
+        network.subnets.iter().filter(of_family)
+    })
+}
+
+fn timestamp(seconds: u64) -> api::Timestamp {
+    // Beyond the year 9999 there is no RFC 3339.
+    i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| api::Timestamp::from_second(seconds).ok())
+        .unwrap_or(api::Timestamp::MAX)
+}

@@ -1,0 +1,298 @@
+//! Commands about endpoints: attach and detach.
+
+use vswitch_api as api;
+use vswitch_cnm::{AttachRequest, Endpoint, EndpointId, GatewayChoice, NetnsId, Phase, SandboxKey};
+use vswitch_netio::netlink::Link;
+use vswitch_netio::tap::Tap;
+
+use super::{Control, ControlError, convert, draw, edge_id, netns_id, now};
+use crate::dataplane::{PortName, PortSpec};
+use crate::edge::{self, DefaultRoute, EdgeError, Interface, Namespace};
+use crate::store::{Change, StoreError, Table};
+
+impl Control {
+    /// Puts an endpoint of a network into a sandbox.
+    ///
+    /// # Errors
+    /// [`ControlError`]; nothing has changed then.
+    pub fn attach(
+        &mut self,
+        network: &str,
+        request: api::Attach,
+    ) -> Result<api::Endpoint, ControlError> {
+        let network = self.model.find_network(network)?;
+        let (network, name) = (network.id, network.name.clone());
+        let key: SandboxKey = request.sandbox.parse().map_err(vswitch_cnm::Error::from)?;
+        let mut sandbox = enter(&key)?;
+        let links = sandbox.netlink.links().map_err(EdgeError::from)?;
+        self.bury_namesakes(&key, netns_id(sandbox.id()), &links)?;
+        let request = AttachRequest {
+            network,
+            sandbox: key,
+            netns: Some(netns_id(sandbox.id())),
+            interfaces: links.iter().map(|link| link.name.to_string()).collect(),
+            ip: request.ip,
+            ip6: request.ip6,
+            mac: request.mac.as_deref().map(convert::mac).transpose()?,
+            ifname: request.ifname,
+            aliases: request.aliases,
+            gateway_priority: request.gateway_priority,
+            options: request.options,
+        };
+        let id = EndpointId::from_octets(draw()?);
+        let endpoint = self.model.create_endpoint(request, id, now())?;
+        if let Err(error) = self.realise_endpoint(&endpoint, &mut sandbox) {
+            self.undo_endpoint(&endpoint, &mut sandbox);
+            return Err(error);
+        }
+        tracing::info!(
+            network = name,
+            sandbox = %endpoint.sandbox,
+            interface = endpoint.ifname,
+            %id,
+            "attached"
+        );
+        self.describe(&endpoint)
+    }
+
+    /// The kernel gives the number of a namespace that died to the next one that is made. Sandboxes that
+    /// had this number, and are not in the namespace that has it now, are gone, even if nobody told yet.
+    fn bury_namesakes(
+        &mut self,
+        key: &SandboxKey,
+        id: NetnsId,
+        links: &[Link],
+    ) -> Result<(), ControlError> {
+        let is_inside = |endpoint: &Endpoint| {
+            let alias = self.alias(&endpoint.id);
+            links.iter().any(|link| link.alias.as_ref() == Some(&alias))
+        };
+        let gone: Vec<SandboxKey> = self
+            .model
+            .sandboxes()
+            .filter(|other| other.key != *key && other.netns == Some(id))
+            .filter(|other| !edge::is_there(&other.key, edge_id(id)))
+            .filter(|other| !self.model.endpoints_in(&other.key).any(is_inside))
+            .map(|other| other.key.clone())
+            .collect();
+        gone.iter().try_for_each(|key| self.bury(key))
+    }
+
+    /// Takes a sandbox off a network.
+    ///
+    /// # Errors
+    /// [`ControlError`]; an endpoint that could not be undone can be detached again.
+    pub fn detach(&mut self, network: &str, sandbox: &str) -> Result<(), ControlError> {
+        let network = self.model.find_network(network)?.id;
+        let key: SandboxKey = sandbox.parse().map_err(vswitch_cnm::Error::from)?;
+        let key = self.known_as(key);
+        let endpoint = self.model.find_endpoint(network, &key)?.id;
+        self.detach_endpoint(endpoint)
+    }
+
+    /// Undoes an endpoint.
+    pub(super) fn detach_endpoint(&mut self, id: EndpointId) -> Result<(), ControlError> {
+        let Some(endpoint) = self.model.endpoint(id).cloned() else {
+            return Ok(());
+        };
+        // On disk first: should that fail, the model must not have changed.
+        let detaching = Endpoint {
+            phase: Phase::Detaching,
+            ..endpoint.clone()
+        };
+        self.store.commit(&[put_endpoint(&detaching)?])?;
+        self.model.begin_detach(id)?;
+        self.dataplane.remove_port(&PortName::Endpoint(id));
+        if let Some(mut sandbox) = self.enter_if_alive(&endpoint.sandbox)? {
+            self.remove_endpoint_interface(&endpoint, &mut sandbox)?;
+            self.set_default_routes(&endpoint.sandbox, &mut sandbox)?;
+        }
+        self.forget_endpoint(id)?;
+        tracing::info!(
+            sandbox = %endpoint.sandbox,
+            interface = endpoint.ifname,
+            %id,
+            "detached"
+        );
+        Ok(())
+    }
+
+    /// Removes an endpoint from model and disk, and frees its addresses.
+    pub(super) fn forget_endpoint(&mut self, id: EndpointId) -> Result<(), ControlError> {
+        let removed = self.model.remove_endpoint(id)?;
+        let key = &removed.endpoint.sandbox;
+        self.waiting.remove(&id);
+        let mut changes = vec![Change::delete(Table::Endpoints, id)];
+        if let Some(sandbox) = &removed.sandbox {
+            changes.push(Change::delete(Table::Sandboxes, &sandbox.key));
+        }
+        if self.model.endpoints_in(key).next().is_none() {
+            self.pinned.remove(key);
+        }
+        Ok(self.store.commit(&changes)?)
+    }
+
+    /// Interface and port of an endpoint in a sandbox, as new.
+    pub(super) fn connect_endpoint(
+        &mut self,
+        endpoint: &Endpoint,
+        sandbox: &mut Namespace,
+    ) -> Result<(), ControlError> {
+        let Some(interface) = self.interface(endpoint)? else {
+            // `none` is loopback only; `host` has what it has.
+            if !endpoint.sandbox.is_host() {
+                sandbox.set_loopback_up()?;
+            }
+            return Ok(());
+        };
+        let tap = interface.make(&mut self.host, sandbox, self.queues)?;
+        self.connect_port(endpoint.id, tap)?;
+        self.set_default_routes(&endpoint.sandbox, sandbox)?;
+        Ok(())
+    }
+
+    /// The reverse of [`Control::connect_endpoint`], whatever it came to. What fails is logged.
+    pub(super) fn disconnect_endpoint(&mut self, endpoint: &Endpoint, sandbox: &mut Namespace) {
+        self.dataplane.remove_port(&PortName::Endpoint(endpoint.id));
+        if let Err(error) = self.remove_endpoint_interface(endpoint, sandbox) {
+            tracing::error!(id = %endpoint.id, "cannot remove the interface: {error}");
+        }
+    }
+
+    /// Hands the queues of an endpoint to the workers.
+    pub(super) fn connect_port(&mut self, id: EndpointId, tap: Tap) -> Result<(), ControlError> {
+        let Some(settings) = self.model.port_settings(id)? else {
+            return Ok(());
+        };
+        self.dataplane
+            .add_port(PortSpec::Endpoint(settings), tap)
+            .map_err(ControlError::Dataplane)
+    }
+
+    /// How the interface of an endpoint is to be; `None` if it has none.
+    pub(super) fn interface(&self, endpoint: &Endpoint) -> Result<Option<Interface>, ControlError> {
+        let Some(name) = &endpoint.ifname else {
+            return Ok(None);
+        };
+        let Some(settings) = self.model.port_settings(endpoint.id)? else {
+            return Ok(None);
+        };
+        Ok(Some(Interface {
+            tap_name: endpoint.tap_name().parse().map_err(EdgeError::from)?,
+            name: name.parse().map_err(EdgeError::from)?,
+            alias: self.alias(&endpoint.id),
+            mac: endpoint.mac,
+            mtu: settings.mtu,
+            addresses: endpoint.addresses.clone(),
+        }))
+    }
+
+    /// Deletes the interface of an endpoint, once the workers let go of it.
+    pub(super) fn remove_endpoint_interface(
+        &mut self,
+        endpoint: &Endpoint,
+        sandbox: &mut Namespace,
+    ) -> Result<(), ControlError> {
+        if let Some(name) = &endpoint.ifname {
+            let name = name.parse().map_err(EdgeError::from)?;
+            edge::remove_interface(sandbox, &name, &self.alias(&endpoint.id))?;
+        }
+        Ok(())
+    }
+
+    /// Sets the default routes of a sandbox to the gateways elected now.
+    pub(super) fn set_default_routes(
+        &mut self,
+        key: &SandboxKey,
+        sandbox: &mut Namespace,
+    ) -> Result<(), EdgeError> {
+        let gateways = self.model.gateway_of(key);
+        let routes = [gateways.v4, gateways.v6]
+            .into_iter()
+            .flatten()
+            .map(|choice| self.default_route(&choice))
+            .collect::<Result<Vec<_>, _>>()?;
+        edge::set_default_routes(sandbox, self.daemon_id(), &routes)
+    }
+
+    fn default_route(&self, choice: &GatewayChoice) -> Result<DefaultRoute, EdgeError> {
+        Ok(DefaultRoute {
+            alias: self.alias(&choice.endpoint),
+            interface: choice.ifname.parse()?,
+            gateway: choice.address,
+        })
+    }
+
+    /// The namespace of a sandbox with endpoints, if it still lives.
+    pub(super) fn enter_if_alive(
+        &self,
+        key: &SandboxKey,
+    ) -> Result<Option<Namespace>, ControlError> {
+        if key.is_host() {
+            return Ok(Some(Namespace::current()?));
+        }
+        let id = self.model.sandbox(key).and_then(|sandbox| sandbox.netns);
+        let Some(id) = id else {
+            return Ok(None);
+        };
+        let netns = edge::living(key, edge_id(id))?;
+        Ok(netns.map(Namespace::enter).transpose()?)
+    }
+
+    /// What the API tells of an endpoint.
+    pub(super) fn describe(&self, endpoint: &Endpoint) -> Result<api::Endpoint, ControlError> {
+        let network = self.model.network(endpoint.network);
+        let network = network.ok_or_else(|| vswitch_cnm::Error::NetworkNotFound {
+            name: endpoint.network.to_string(),
+        })?;
+        Ok(convert::endpoint(endpoint, network))
+    }
+
+    /// The key that a sandbox is known by, which may not be the one typed.
+    fn known_as(&self, key: SandboxKey) -> SandboxKey {
+        if self.model.sandbox(&key).is_some() {
+            return key;
+        }
+        let id = edge::open(&key).ok().map(|netns| netns_id(netns.id()));
+        let known = id.and_then(|id| self.model.sandboxes().find(|s| s.netns == Some(id)));
+        known.map_or(key, |sandbox| sandbox.key.clone())
+    }
+
+    fn realise_endpoint(
+        &mut self,
+        endpoint: &Endpoint,
+        sandbox: &mut Namespace,
+    ) -> Result<(), ControlError> {
+        let mut changes = vec![put_endpoint(endpoint)?];
+        if let Some(record) = self.model.sandbox(&endpoint.sandbox) {
+            changes.push(Change::put(Table::Sandboxes, &record.key, record)?);
+        }
+        self.store.commit(&changes)?;
+        self.connect_endpoint(endpoint, sandbox)?;
+        let attached = self.model.endpoint_attached(endpoint.id)?;
+        Ok(self.store.commit(&[put_endpoint(&attached)?])?)
+    }
+
+    /// The way back when an endpoint cannot be attached. What fails here is logged, and left to the
+    /// next start.
+    fn undo_endpoint(&mut self, endpoint: &Endpoint, sandbox: &mut Namespace) {
+        self.disconnect_endpoint(endpoint, sandbox);
+        if let Err(error) = self.forget_endpoint(endpoint.id) {
+            tracing::error!(id = %endpoint.id, "cannot remove the record: {error}");
+        }
+        if let Err(error) = self.set_default_routes(&endpoint.sandbox, sandbox) {
+            tracing::error!(id = %endpoint.id, "cannot restore the default route: {error}");
+        }
+    }
+}
+
+fn put_endpoint(endpoint: &Endpoint) -> Result<Change, StoreError> {
+    Change::put(Table::Endpoints, endpoint.id, endpoint)
+}
+
+fn enter(key: &SandboxKey) -> Result<Namespace, ControlError> {
+    if key.is_host() {
+        return Ok(Namespace::current()?);
+    }
+    Ok(Namespace::enter(edge::open(key)?)?)
+}

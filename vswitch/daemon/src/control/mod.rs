@@ -1,0 +1,171 @@
+//! Control: the model, what is on disk, what the kernel has and what the workers do, kept in step.
+//!
+//! All of it belongs to one thread, which executes commands one after another. Each command that
+//! fails leaves everything as it was.
+
+mod convert;
+mod endpoint;
+mod error;
+mod handle;
+mod host_port;
+mod network;
+mod reconcile;
+mod sandbox;
+mod sweep;
+mod tables;
+mod thread;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use vswitch_cnm::{EndpointId, Model, NetnsId, SandboxKey, Settings};
+use vswitch_ipam::DefaultPools;
+
+use crate::config::Config;
+use crate::daemon_id::DaemonId;
+use crate::dataplane::Dataplane;
+use crate::edge::{self, Namespace};
+use crate::store::{Store, Table};
+
+pub use error::ControlError;
+pub use handle::{Handle, Stopped};
+pub use thread::ControlThread;
+
+/// Everything that commands change.
+#[derive(Debug)]
+pub struct Control {
+    model: Model,
+    store: Store,
+    /// The namespace of the daemon, and so of its threads.
+    host: Namespace,
+    dataplane: Dataplane,
+    /// How many queues each TAP has.
+    queues: NonZeroUsize,
+    /// By which the workers know the host.
+    host_addresses: Vec<IpAddr>,
+    /// Sandboxes that our own queues keep alive, as these were opened inside.
+    pinned: BTreeSet<SandboxKey>,
+    /// Endpoints that are attached as far as the records go, and whose interface could not be had yet.
+    waiting: BTreeSet<EndpointId>,
+    /// No command comes after this one.
+    ending: bool,
+}
+
+/// Docker's default: Ethernet's payload.
+const DEFAULT_MTU: u16 = 1500;
+
+impl Control {
+    /// From what is on disk; call it in the host's namespace. What is on disk and in the kernel is
+    /// made to agree.
+    ///
+    /// # Errors
+    /// Records that contradict each other, and a kernel that does not answer. What is wrong with one
+    /// network or sandbox is logged.
+    pub fn start(config: &Config, store: Store, dataplane: Dataplane) -> anyhow::Result<Self> {
+        let mut host = Namespace::current()?;
+        let settings = Settings {
+            default_pools: DefaultPools::configured(
+                config.default_address_pools.clone(),
+                store.daemon_id().number(),
+            ),
+            default_mtu: default_mtu(&mut host, config)?,
+            host_netns: Some(netns_id(host.id())),
+            started: now(),
+        };
+        let model = Model::restore(
+            settings,
+            store.load(Table::Networks)?,
+            store.load(Table::Endpoints)?,
+            store.load(Table::Sandboxes)?,
+        )
+        .with_context(|| format!("cannot use the state in {}", config.state_dir.display()))?;
+        let queues = NonZeroUsize::new(dataplane.workers()).context("there are no workers")?;
+        let mut control = Self {
+            model,
+            store,
+            host,
+            dataplane,
+            queues,
+            host_addresses: Vec::new(),
+            pinned: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            ending: false,
+        };
+        control.refresh_host_addresses();
+        control.reconcile()?;
+        tracing::info!(
+            networks = control.model.networks().count(),
+            sandboxes = control.model.sandboxes().count(),
+            endpoints = control.model.endpoints().count(),
+            "state restored"
+        );
+        Ok(control)
+    }
+
+    /// Tells the workers by which addresses the host is reached now.
+    pub fn refresh_host_addresses(&mut self) {
+        match edge::addresses(&mut self.host) {
+            Ok(addresses) if addresses == self.host_addresses => {}
+            Ok(addresses) => {
+                self.dataplane.set_host_addresses(addresses.clone());
+                self.host_addresses = addresses;
+            }
+            Err(error) => tracing::warn!("cannot read the host's addresses: {error}"),
+        }
+    }
+
+    /// Executes no command after this one.
+    pub(crate) const fn end(&mut self) {
+        self.ending = true;
+    }
+
+    const fn daemon_id(&self) -> DaemonId {
+        self.store.daemon_id()
+    }
+
+    /// The mark of an interface.
+    fn alias(&self, id: &impl std::fmt::Display) -> String {
+        self.daemon_id().alias(id)
+    }
+}
+
+fn default_mtu(host: &mut Namespace, config: &Config) -> anyhow::Result<u16> {
+    if let Some(mtu) = config.mtu {
+        return Ok(mtu);
+    }
+    let uplink = edge::uplink_mtu(host, &config.uplink)?;
+    let uplink = uplink.and_then(|mtu| u16::try_from(mtu).ok());
+    Ok(uplink.map_or(DEFAULT_MTU, |mtu| mtu.min(DEFAULT_MTU)))
+}
+
+/// Seconds since 1970 UTC.
+fn now() -> u64 {
+    // A clock before 1970 is a clock that was not set.
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+fn draw() -> Result<[u8; 32], ControlError> {
+    let mut octets = [0; 32];
+    getrandom::fill(&mut octets).map_err(ControlError::Random)?;
+    Ok(octets)
+}
+
+/// The model has a type of its own, as it knows no Linux.
+const fn netns_id(id: vswitch_netio::netns::NetnsId) -> NetnsId {
+    NetnsId {
+        dev: id.dev,
+        ino: id.ino,
+    }
+}
+
+const fn edge_id(id: NetnsId) -> vswitch_netio::netns::NetnsId {
+    vswitch_netio::netns::NetnsId {
+        dev: id.dev,
+        ino: id.ino,
+    }
+}

@@ -1,0 +1,123 @@
+//! Commands about networks.
+
+use vswitch_api as api;
+use vswitch_cnm::{NetworkId, NetworkRequest};
+
+use super::{Control, ControlError, convert, draw, now};
+use crate::edge::{self, EdgeError};
+use crate::store::{Change, Table};
+
+impl Control {
+    /// Makes a network, with its bridge and host port.
+    ///
+    /// # Errors
+    /// [`ControlError`]; nothing has changed then.
+    pub fn create_network(
+        &mut self,
+        request: api::NetworkCreate,
+    ) -> Result<api::NetworkCreated, ControlError> {
+        let request = NetworkRequest {
+            name: request.name,
+            driver: request.driver.parse()?,
+            ipv4: true,
+            ipv6: request.ipv6,
+            internal: request.internal,
+            subnets: request.subnets,
+            gateways: request.gateways,
+            ip_ranges: request.ip_ranges,
+            aux_addresses: request.aux_addresses.into_iter().collect(),
+            options: request.options,
+            labels: request.labels,
+        };
+        let daemon = self.daemon_id();
+        let occupied = edge::occupied_routes(&mut self.host, daemon).map_err(EdgeError::from)?;
+        let id = NetworkId::from_octets(draw()?);
+        let network = self.model.create_network(request, id, now(), &occupied)?;
+        // The record comes last: without it, a crash leaves no more than an orphan for the next start.
+        let result = self.realise_network(id).and_then(|()| {
+            let change = Change::put(Table::Networks, id, &network)?;
+            Ok(self.store.commit(&[change])?)
+        });
+        if let Err(error) = result {
+            self.undo_network(id);
+            return Err(error);
+        }
+        tracing::info!(network = network.name, %id, "network created");
+        Ok(api::NetworkCreated { id: id.to_string() })
+    }
+
+    /// Removes a network; with `force`, what is attached is detached before.
+    ///
+    /// # Errors
+    /// [`ControlError`]; the network is there as before then, maybe with fewer endpoints.
+    pub fn remove_network(&mut self, term: &str, force: bool) -> Result<(), ControlError> {
+        let network = self.model.find_network(term)?;
+        let (id, name) = (network.id, network.name.clone());
+        if force && !network.is_predefined() {
+            let endpoints: Vec<_> = self.model.endpoints_of(id).map(|e| e.id).collect();
+            for endpoint in endpoints {
+                self.detach_endpoint(endpoint)?;
+            }
+        }
+        let settings = self.model.bridge_settings(id)?;
+        let mut without = self.model.clone();
+        without.remove_network(id)?;
+        self.store.commit(&[Change::delete(Table::Networks, id)])?;
+        self.model = without;
+        self.close_bridge(id);
+        if let Some(settings) = settings
+            && let Some(port) = self.host_port(&settings)?
+        {
+            self.remove_host_port(&port);
+        }
+        tracing::info!(network = name, %id, "network removed");
+        Ok(())
+    }
+
+    /// All networks, by name.
+    #[must_use]
+    pub fn list_networks(&self) -> Vec<api::NetworkSummary> {
+        let mut networks: Vec<_> = self
+            .model
+            .networks()
+            .map(|network| {
+                let ports = self.model.endpoints_of(network.id).count();
+                convert::summary(network, ports)
+            })
+            .collect();
+        networks.sort_by(|a, b| a.name.cmp(&b.name));
+        networks
+    }
+
+    /// One network in full.
+    ///
+    /// # Errors
+    /// [`ControlError::Model`] if there is none.
+    pub fn inspect_network(&self, term: &str) -> Result<api::NetworkInspect, ControlError> {
+        let network = self.model.find_network(term)?;
+        Ok(convert::inspect(
+            network,
+            self.model.endpoints_of(network.id),
+        ))
+    }
+
+    fn realise_network(&mut self, id: NetworkId) -> Result<(), ControlError> {
+        match self.model.bridge_settings(id)? {
+            Some(settings) => self.open_bridge(&settings),
+            None => Ok(()),
+        }
+    }
+
+    /// The way back when a network cannot be made.
+    fn undo_network(&mut self, id: NetworkId) {
+        self.close_bridge(id);
+        if let Ok(Some(settings)) = self.model.bridge_settings(id)
+            && let Ok(Some(port)) = self.host_port(&settings)
+        {
+            self.remove_host_port(&port);
+        }
+        if let Err(error) = self.model.remove_network(id) {
+            tracing::error!(%id, "cannot forget the network: {error}");
+        }
+    }
+}

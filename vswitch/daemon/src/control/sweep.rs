@@ -1,0 +1,120 @@
+//! Sandboxes and interfaces that go while the daemon runs.
+
+use vswitch_cnm::{BridgeSettings, Endpoint, EndpointId, NetworkId, Phase, Sandbox, SandboxKey};
+
+use super::{Control, ControlError, edge_id};
+use crate::dataplane::{PortEvent, PortName};
+use crate::edge;
+use crate::store::{Change, Table};
+
+impl Control {
+    /// Acts on a port whose device vanished.
+    pub fn port_event(&mut self, event: PortEvent) {
+        let PortEvent::Gone { network, port } = event;
+        let result = match port {
+            PortName::Endpoint(id) => self.endpoint_gone(id),
+            PortName::Host(_) => self.host_port_gone(network),
+        };
+        if let Err(error) = result {
+            tracing::error!("cannot clean up after a port that is gone: {error}");
+        }
+    }
+
+    /// Looks after what nobody tells of: namespaces that only we keep alive, files of namespaces that
+    /// were removed, and interfaces that could not be had. Cheap enough to be called every few seconds.
+    pub fn sweep(&mut self) {
+        let suspects: Vec<SandboxKey> = self
+            .model
+            .sandboxes()
+            .filter(|sandbox| self.is_watched(sandbox))
+            .filter(|sandbox| {
+                let id = sandbox.netns.map(edge_id);
+                id.is_some_and(|id| !edge::is_there(&sandbox.key, id))
+            })
+            .map(|sandbox| sandbox.key.clone())
+            .collect();
+        for key in suspects {
+            let buried = match self.enter_if_alive(&key) {
+                Ok(Some(_)) => Ok(()),
+                Ok(None) => self.bury(&key),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = buried {
+                tracing::error!(sandbox = %key, "cannot look after the sandbox: {error}");
+            }
+        }
+        self.retry_waiting();
+    }
+
+    /// Removes a sandbox whose namespace is gone, with its endpoints.
+    pub(super) fn bury(&mut self, key: &SandboxKey) -> Result<(), ControlError> {
+        let Some(sandbox) = self.model.sandbox(key).cloned() else {
+            return Ok(());
+        };
+        let endpoints: Vec<_> = self.model.endpoints_in(key).map(|e| e.id).collect();
+        for id in endpoints {
+            self.bury_endpoint(id, "its namespace is gone: endpoint removed")?;
+        }
+        if sandbox.owned {
+            self.model.remove_sandbox(key)?;
+            self.store
+                .commit(&[Change::delete(Table::Sandboxes, key)])?;
+            tracing::warn!(sandbox = %key, "its namespace is gone: sandbox removed");
+        }
+        Ok(())
+    }
+
+    /// Those that no event of a port tells of.
+    fn is_watched(&self, sandbox: &Sandbox) -> bool {
+        let mut endpoints = self.model.endpoints_in(&sandbox.key);
+        self.pinned.contains(&sandbox.key) || !endpoints.any(Endpoint::has_interface)
+    }
+
+    fn endpoint_gone(&mut self, id: EndpointId) -> Result<(), ControlError> {
+        let Some(endpoint) = self.model.endpoint(id).cloned() else {
+            return Ok(());
+        };
+        // A command that began to undo it has the next word.
+        if endpoint.phase != Phase::Attached {
+            return Ok(());
+        }
+        let Some(mut sandbox) = self.enter_if_alive(&endpoint.sandbox)? else {
+            return self.bury(&endpoint.sandbox);
+        };
+        self.bury_endpoint(id, "somebody deleted its interface: endpoint removed")?;
+        self.set_default_routes(&endpoint.sandbox, &mut sandbox)?;
+        Ok(())
+    }
+
+    fn bury_endpoint(&mut self, id: EndpointId, why: &str) -> Result<(), ControlError> {
+        let Some(endpoint) = self.model.endpoint(id).cloned() else {
+            return Ok(());
+        };
+        self.dataplane.remove_port(&PortName::Endpoint(id));
+        self.forget_endpoint(id)?;
+        tracing::warn!(
+            sandbox = %endpoint.sandbox,
+            interface = endpoint.ifname,
+            %id,
+            "{why}"
+        );
+        Ok(())
+    }
+
+    fn host_port_gone(&mut self, network: NetworkId) -> Result<(), ControlError> {
+        self.dataplane.remove_port(&PortName::Host(network));
+        let settings: Option<BridgeSettings> = match self.model.network(network) {
+            Some(_) => self.model.bridge_settings(network)?,
+            None => None,
+        };
+        let Some(settings) = settings else {
+            return Ok(());
+        };
+        self.open_host_port(&settings)?;
+        tracing::warn!(
+            network = settings.name,
+            "somebody deleted the host port: made anew"
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,232 @@
+//! What the workers learned and counted, and the routes, as tables of the API.
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use vswitch_api as api;
+use vswitch_cnm::{Endpoint, GatewayChoice, Network, NetworkId};
+
+use super::{Control, ControlError, now};
+use crate::dataplane::{self, PortName};
+
+impl Control {
+    /// Which MAC addresses are behind which ports, of one network or of all.
+    ///
+    /// # Errors
+    /// [`ControlError::Model`] if there is no such network.
+    pub fn fdb(&self, network: Option<&str>) -> Result<Vec<api::FdbEntry>, ControlError> {
+        let rows = self.dataplane.fdb(self.network_id(network)?);
+        let entries = rows.into_iter().filter_map(|row| {
+            Some(api::FdbEntry {
+                network: self.network_name(row.network)?,
+                mac: row.mac.to_string(),
+                vlan: (row.vlan != 0).then_some(row.vlan),
+                port: self.learned_port(row.origin, row.port)?,
+                age: row.age.map(u64::from),
+                origin: origin(row.origin),
+            })
+        });
+        Ok(entries.collect())
+    }
+
+    /// Which MAC addresses the router knows for IP addresses, of one network or of all.
+    ///
+    /// # Errors
+    /// [`ControlError::Model`] if there is no such network.
+    pub fn neighbours(
+        &self,
+        network: Option<&str>,
+    ) -> Result<Vec<api::NeighbourEntry>, ControlError> {
+        let rows = self.dataplane.neighbours(self.network_id(network)?);
+        let entries = rows.into_iter().filter_map(|row| {
+            Some(api::NeighbourEntry {
+                network: self.network_name(row.network)?,
+                address: row.ip,
+                mac: Some(row.mac.to_string()),
+                port: self.learned_port(row.origin, row.port),
+                // The workers forget an entry when it is no longer to be trusted.
+                state: if row.age.is_some() {
+                    "reachable"
+                } else {
+                    "permanent"
+                }
+                .to_owned(),
+                age: row.age,
+                origin: origin(row.origin),
+            })
+        });
+        Ok(entries.collect())
+    }
+
+    /// The counters of all ports, or of those of a network, or of one port.
+    ///
+    /// # Errors
+    /// [`ControlError::NothingNamed`].
+    pub fn stats(&self, of: Option<&str>) -> Result<Vec<api::PortStats>, ControlError> {
+        let Some(term) = of else {
+            return Ok(self.port_stats(None));
+        };
+        if let Ok(network) = self.model.find_network(term) {
+            return Ok(self.port_stats(Some(network.id)));
+        }
+        let mut ports = self.port_stats(None);
+        ports.retain(|stats| stats.port.answers_to(term));
+        if ports.is_empty() {
+            return Err(ControlError::NothingNamed(term.to_owned()));
+        }
+        Ok(ports)
+    }
+
+    /// Where the switch's router and the sandboxes send a packet.
+    #[must_use]
+    pub fn routes(&self) -> Vec<api::RouteEntry> {
+        let mut networks: Vec<_> = self.model.networks().collect();
+        networks.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut routes: Vec<_> = networks
+            .into_iter()
+            .flat_map(|network| self.router_routes(network))
+            .collect();
+        for sandbox in self.model.sandboxes() {
+            let mut endpoints: Vec<_> = self.model.endpoints_in(&sandbox.key).collect();
+            endpoints.sort_by(|a, b| a.ifname.cmp(&b.ifname));
+            let gateways = self.model.gateway_of(&sandbox.key);
+            let choices = [gateways.v4, gateways.v6];
+            let defaults = choices.iter().flatten();
+            routes.extend(defaults.filter_map(|choice| self.gateway_route(choice)));
+            routes.extend(
+                endpoints
+                    .into_iter()
+                    .flat_map(|endpoint| self.connected_routes(endpoint)),
+            );
+        }
+        routes
+    }
+
+    fn router_routes(&self, network: &Network) -> Vec<api::RouteEntry> {
+        let settings = self.model.bridge_settings(network.id).ok().flatten();
+        let Some(settings) = settings else {
+            return Vec::new();
+        };
+        let connected = settings.gateways.iter().map(|gateway| api::RouteEntry {
+            sandbox: None,
+            destination: gateway.trunc(),
+            gateway: None,
+            network: Some(network.name.clone()),
+            interface: settings.host_port.clone(),
+            metric: None,
+            age: Some(now().saturating_sub(network.created)),
+            origin: api::RouteOrigin::Connected,
+        });
+        connected.collect()
+    }
+
+    fn connected_routes(&self, endpoint: &Endpoint) -> Vec<api::RouteEntry> {
+        let connected = endpoint.addresses.iter().map(|address| api::RouteEntry {
+            sandbox: Some(endpoint.sandbox.to_string()),
+            destination: address.trunc(),
+            gateway: None,
+            network: self.network_name(endpoint.network),
+            interface: endpoint.ifname.clone(),
+            metric: None,
+            age: Some(now().saturating_sub(endpoint.created)),
+            origin: api::RouteOrigin::Connected,
+        });
+        connected.collect()
+    }
+
+    fn gateway_route(&self, choice: &GatewayChoice) -> Option<api::RouteEntry> {
+        let endpoint = self.model.endpoint(choice.endpoint)?;
+        Some(api::RouteEntry {
+            sandbox: Some(endpoint.sandbox.to_string()),
+            destination: if choice.address.is_ipv4() {
+                IpNet::V4(Ipv4Net::default())
+            } else {
+                IpNet::V6(Ipv6Net::default())
+            },
+            gateway: Some(choice.address),
+            network: self.network_name(choice.network),
+            interface: Some(choice.ifname.clone()),
+            metric: None,
+            // The election is not remembered.
+            age: None,
+            origin: api::RouteOrigin::Gateway,
+        })
+    }
+
+    fn port_stats(&self, network: Option<NetworkId>) -> Vec<api::PortStats> {
+        let rows = self.dataplane.stats(network).into_iter();
+        rows.filter_map(|row| {
+            let totals = row.totals;
+            Some(api::PortStats {
+                network: self.network_name(row.network)?,
+                port: self.port(row.port)?,
+                rx: api::Traffic {
+                    frames: totals.received_frames,
+                    bytes: totals.received_bytes,
+                    super_frames: totals.received_super,
+                },
+                tx: api::Traffic {
+                    frames: totals.sent_frames,
+                    bytes: totals.sent_bytes,
+                    super_frames: 0,
+                },
+                coalesced: totals.coalesced,
+                segmented: totals.segmented,
+                drops: totals
+                    .dropped()
+                    .map(|(reason, count)| (reason.name().to_owned(), count))
+                    .collect(),
+            })
+        })
+        .collect()
+    }
+
+    /// The gateway's own entries are at no port.
+    fn learned_port(&self, origin: dataplane::Origin, port: Option<PortName>) -> Option<api::Port> {
+        if origin == dataplane::Origin::Gateway {
+            return Some(api::Port {
+                name: "gateway".to_owned(),
+                sandbox: None,
+                ifname: None,
+            });
+        }
+        self.port(port?)
+    }
+
+    fn port(&self, name: PortName) -> Option<api::Port> {
+        match name {
+            PortName::Endpoint(id) => {
+                let endpoint = self.model.endpoint(id)?;
+                Some(api::Port {
+                    name: endpoint.tap_name(),
+                    sandbox: Some(endpoint.sandbox.to_string()),
+                    ifname: endpoint.ifname.clone(),
+                })
+            }
+            PortName::Host(network) => {
+                let settings = self.model.bridge_settings(network).ok().flatten()?;
+                let name = settings.host_port?;
+                Some(api::Port {
+                    name: name.clone(),
+                    sandbox: Some("host".to_owned()),
+                    ifname: Some(name),
+                })
+            }
+        }
+    }
+
+    fn network_id(&self, term: Option<&str>) -> Result<Option<NetworkId>, ControlError> {
+        let found = term.map(|term| self.model.find_network(term)).transpose()?;
+        Ok(found.map(|network| network.id))
+    }
+
+    fn network_name(&self, id: NetworkId) -> Option<String> {
+        self.model.network(id).map(|network| network.name.clone())
+    }
+}
+
+const fn origin(origin: dataplane::Origin) -> api::EntryOrigin {
+    match origin {
+        dataplane::Origin::Static => api::EntryOrigin::Static,
+        dataplane::Origin::Learned => api::EntryOrigin::Learned,
+        dataplane::Origin::Gateway => api::EntryOrigin::Gateway,
+    }
+}

@@ -1,0 +1,172 @@
+//! From start to end: what is opened in which order, and closed in which.
+
+use std::io;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::serve::Listener;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use vswitch_netio::monitor::Monitor;
+
+use crate::config::Config;
+use crate::control::{Control, ControlThread, Handle};
+use crate::dataplane::{Dataplane, PortEvent};
+use crate::host_watch::HostWatch;
+use crate::http::{self, ApiSocket};
+use crate::privilege;
+use crate::state_dir::StateDir;
+use crate::store::Store;
+
+/// How long a request that is being answered may take to end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How often [`Control::sweep`] looks after what nobody tells of.
+const SWEEP: Duration = Duration::from_secs(2);
+
+/// Runs the daemon in the calling thread's network namespace until SIGTERM or SIGINT.
+///
+/// # Errors
+/// Whatever keeps it from starting, in one line.
+pub fn run(config: &Config) -> anyhow::Result<()> {
+    privilege::check()?;
+    privilege::raise_descriptor_limit();
+    let state_dir = StateDir::lock(&config.state_dir)?;
+    let (socket, listener) = ApiSocket::listen(&config.socket)?;
+    let metrics = config.metrics.map(listen_for_metrics).transpose()?;
+    let store = Store::open(state_dir, draw)?;
+    let daemon_id = store.daemon_id();
+    let monitor = Monitor::open().context("cannot follow the host's addresses")?;
+    let (dataplane, events) = Dataplane::start(config.workers.get(), config.worker_nice)?;
+    let control = Control::start(config, store, dataplane)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let control = ControlThread::spawn(control)?;
+    let handle = control.handle();
+    let watch =
+        HostWatch::start(monitor, handle.clone()).context("cannot follow the host's addresses")?;
+    let outcome = runtime.block_on(async {
+        let servers = Servers {
+            api: tokio::net::UnixListener::from_std(listener)?,
+            metrics: metrics.map(tokio::net::TcpListener::from_std).transpose()?,
+        };
+        tracing::info!(socket = %socket.path().display(), %daemon_id, "ready");
+        serve(servers, handle, events).await
+    });
+    // No request comes any more, so no command either.
+    drop(runtime);
+    watch.stop();
+    control.stop();
+    tracing::info!("ended");
+    outcome
+}
+
+/// Where requests come from.
+struct Servers {
+    api: tokio::net::UnixListener,
+    metrics: Option<tokio::net::TcpListener>,
+}
+
+async fn serve(
+    servers: Servers,
+    handle: Handle,
+    events: UnboundedReceiver<PortEvent>,
+) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (stop, stopped) = watch::channel(false);
+    let mut listeners = JoinSet::new();
+    listeners.spawn(answer(
+        servers.api,
+        http::api(handle.clone()),
+        stopped.clone(),
+    ));
+    if let Some(metrics) = servers.metrics {
+        listeners.spawn(answer(metrics, http::metrics(handle.clone()), stopped));
+    }
+    let mut watchers = JoinSet::new();
+    watchers.spawn(forward_events(events, handle.clone()));
+    watchers.spawn(sweep(handle));
+    notify(&[NotifyState::Ready]);
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: ending"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: ending"),
+    }
+    notify(&[NotifyState::Stopping]);
+    // No receiver means that all listeners have ended already.
+    let _ = stop.send(true);
+    let finished = timeout(GRACE, async {
+        while listeners.join_next().await.is_some() {}
+    });
+    if finished.await.is_err() {
+        tracing::warn!("requests were still open at the end");
+    }
+    Ok(())
+}
+
+/// Answers requests until told to stop, and then those that have begun.
+async fn answer<L>(listener: L, router: Router, mut stopped: watch::Receiver<bool>)
+where
+    L: Listener,
+    L::Addr: std::fmt::Debug,
+{
+    let stop = async move {
+        // A sender that is gone stops as well.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    };
+    if let Err(error) = axum::serve(listener, router)
+        .with_graceful_shutdown(stop)
+        .await
+    {
+        tracing::error!("the server ended: {error}");
+    }
+}
+
+async fn forward_events(mut events: UnboundedReceiver<PortEvent>, control: Handle) {
+    while let Some(event) = events.recv().await {
+        if control.post(move |c| c.port_event(event)).is_err() {
+            return;
+        }
+    }
+}
+
+async fn sweep(control: Handle) {
+    let mut ticks = interval(SWEEP);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if control.run(Control::sweep).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn listen_for_metrics(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    let listen = || {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        Ok::<_, io::Error>(listener)
+    };
+    listen().with_context(|| format!("cannot listen for metrics at {address}"))
+}
+
+fn notify(states: &[NotifyState<'_>]) {
+    // Without systemd there is nobody to tell.
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!("cannot notify systemd: {error}");
+    }
+}
+
+fn draw() -> io::Result<[u8; 8]> {
+    let mut octets = [0; 8];
+    getrandom::fill(&mut octets).map_err(io::Error::other)?;
+    Ok(octets)
+}

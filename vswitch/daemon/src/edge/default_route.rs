@@ -1,0 +1,83 @@
+//! The default routes of a sandbox, towards the gateway that was elected.
+
+use std::net::IpAddr;
+
+use vswitch_netio::InterfaceName;
+use vswitch_netio::netlink::{Link, Netlink, NetlinkError, Route, RouteTable};
+
+use super::{EdgeError, Namespace};
+use crate::daemon_id::DaemonId;
+
+/// A default route that should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefaultRoute {
+    /// Its interface: the alias, as the user may have renamed it.
+    pub alias: String,
+    /// The name that the interface was given.
+    pub interface: InterfaceName,
+    /// The next hop.
+    pub gateway: IpAddr,
+}
+
+/// Sets the sandbox's default routes, one per IP version at most, in the place of others through
+/// interfaces of this daemon. One that somebody else made stays, with a warning in the log.
+///
+/// Routes through an interface that is gone went with it.
+///
+/// # Errors
+/// [`EdgeError::Netlink`].
+pub fn set_default_routes(
+    sandbox: &mut Namespace,
+    daemon: DaemonId,
+    routes: &[DefaultRoute],
+) -> Result<(), EdgeError> {
+    let netlink = &mut sandbox.netlink;
+    for wanted in routes {
+        let Some(link) = find(netlink, wanted)? else {
+            continue;
+        };
+        let route = Route::default_via(wanted.gateway, link.index);
+        match netlink.add_route(&route) {
+            Err(NetlinkError::Exists(_)) => replace(netlink, daemon, &route)?,
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+fn find(netlink: &mut Netlink, wanted: &DefaultRoute) -> Result<Option<Link>, NetlinkError> {
+    let marked = |link: &Link| link.alias.as_ref() == Some(&wanted.alias);
+    Ok(match netlink.link(&wanted.interface)?.filter(marked) {
+        Some(link) => Some(link),
+        None => netlink.links()?.into_iter().find(marked),
+    })
+}
+
+/// There is a default route already: put ours in its place if it is one of ours.
+fn replace(netlink: &mut Netlink, daemon: DaemonId, route: &Route) -> Result<(), NetlinkError> {
+    let present = netlink.routes()?.into_iter().find(|present| {
+        present.table == RouteTable::Main
+            && present.destination.is_none()
+            && present.version == route.version
+            && matches!(present.metric, 0 | IPV6_DEFAULT_METRIC)
+    });
+    let Some(present) = present else {
+        return netlink.replace_route(route);
+    };
+    if present.interface == route.interface && present.gateway == route.gateway {
+        return Ok(());
+    }
+    let link = netlink.link_at(present.interface)?;
+    let alias = link.as_ref().and_then(|link| link.alias.as_deref());
+    if alias.is_some_and(|alias| daemon.owned(alias).is_some()) {
+        return netlink.replace_route(route);
+    }
+    tracing::warn!(
+        interface = link.as_ref().map(|link| link.name.as_str()),
+        "the sandbox has a default route of its own, which stays"
+    );
+    Ok(())
+}
+
+/// What the kernel makes of metric 0 (`IP6_RT_PRIO_USER`).
+const IPV6_DEFAULT_METRIC: u32 = 1024;

@@ -1,0 +1,136 @@
+//! One function per request: from HTTP to a command, and from its result to HTTP.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use vswitch_api as api;
+
+use super::HttpError;
+use super::extract::{Asked, Body, Named};
+use crate::control::{Control, ControlError, Handle};
+use crate::{metrics, version};
+
+type Answer<T> = Result<Json<T>, HttpError>;
+type Created<T> = Result<(StatusCode, Json<T>), HttpError>;
+type Done = Result<StatusCode, HttpError>;
+
+pub(super) async fn networks(State(control): State<Handle>) -> Answer<Vec<api::NetworkSummary>> {
+    Ok(Json(control.run(|c| c.list_networks()).await?))
+}
+
+pub(super) async fn create_network(
+    State(control): State<Handle>,
+    Body(request): Body<api::NetworkCreate>,
+) -> Created<api::NetworkCreated> {
+    let created = command(&control, |c| c.create_network(request)).await?;
+    Ok((StatusCode::CREATED, Json(created)))
+}
+
+pub(super) async fn network(
+    State(control): State<Handle>,
+    Named(network): Named,
+) -> Answer<api::NetworkInspect> {
+    let inspect = command(&control, move |c| c.inspect_network(&network)).await?;
+    Ok(Json(inspect))
+}
+
+pub(super) async fn remove_network(
+    State(control): State<Handle>,
+    Named(network): Named,
+    Asked(query): Asked<api::RemoveNetworkQuery>,
+) -> Done {
+    command(&control, move |c| c.remove_network(&network, query.force)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn attach(
+    State(control): State<Handle>,
+    Named(network): Named,
+    Body(request): Body<api::Attach>,
+) -> Created<api::Endpoint> {
+    let endpoint = command(&control, move |c| c.attach(&network, request)).await?;
+    Ok((StatusCode::CREATED, Json(endpoint)))
+}
+
+pub(super) async fn detach(
+    State(control): State<Handle>,
+    Named(network): Named,
+    Asked(query): Asked<api::DetachQuery>,
+) -> Done {
+    command(&control, move |c| c.detach(&network, &query.sandbox)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn sandboxes(State(control): State<Handle>) -> Answer<Vec<api::Sandbox>> {
+    Ok(Json(control.run(|c| c.list_sandboxes()).await?))
+}
+
+pub(super) async fn create_sandbox(
+    State(control): State<Handle>,
+    Body(request): Body<api::SandboxCreate>,
+) -> Created<api::Sandbox> {
+    let sandbox = command(&control, move |c| c.create_sandbox(&request.name)).await?;
+    Ok((StatusCode::CREATED, Json(sandbox)))
+}
+
+pub(super) async fn sandbox(
+    State(control): State<Handle>,
+    Named(sandbox): Named,
+) -> Answer<api::Sandbox> {
+    let sandbox = command(&control, move |c| c.inspect_sandbox(&sandbox)).await?;
+    Ok(Json(sandbox))
+}
+
+pub(super) async fn remove_sandbox(State(control): State<Handle>, Named(sandbox): Named) -> Done {
+    command(&control, move |c| c.remove_sandbox(&sandbox)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn fdb(
+    State(control): State<Handle>,
+    Asked(query): Asked<api::NetworkQuery>,
+) -> Answer<Vec<api::FdbEntry>> {
+    let network = query.network;
+    let rows = command(&control, move |c| c.fdb(network.as_deref())).await?;
+    Ok(Json(rows))
+}
+
+pub(super) async fn neighbours(
+    State(control): State<Handle>,
+    Asked(query): Asked<api::NetworkQuery>,
+) -> Answer<Vec<api::NeighbourEntry>> {
+    let network = query.network;
+    let rows = command(&control, move |c| c.neighbours(network.as_deref())).await?;
+    Ok(Json(rows))
+}
+
+pub(super) async fn routes(State(control): State<Handle>) -> Answer<Vec<api::RouteEntry>> {
+    Ok(Json(control.run(|c| c.routes()).await?))
+}
+
+pub(super) async fn stats(
+    State(control): State<Handle>,
+    Asked(query): Asked<api::StatsQuery>,
+) -> Answer<Vec<api::PortStats>> {
+    let rows = command(&control, move |c| c.stats(query.of.as_deref())).await?;
+    Ok(Json(rows))
+}
+
+pub(super) async fn version() -> Json<api::Version> {
+    Json(version::current())
+}
+
+pub(super) async fn metrics(State(control): State<Handle>) -> Result<impl IntoResponse, HttpError> {
+    let ports = command(&control, |c| c.stats(None)).await?;
+    let text = metrics::encode(ports)
+        .map_err(|_| HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "no metrics"))?;
+    Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text))
+}
+
+async fn command<T: Send + 'static>(
+    control: &Handle,
+    command: impl FnOnce(&mut Control) -> Result<T, ControlError> + Send + 'static,
+) -> Result<T, HttpError> {
+    Ok(control.run(command).await??)
+}

@@ -1,0 +1,198 @@
+//! The API's unix socket: made for owner and group, never on top of a live one, gone at the end.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
+};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+/// The place of a listening socket. The file goes when this is dropped, unless another took its place.
+#[derive(Debug)]
+pub struct ApiSocket {
+    path: PathBuf,
+    /// Device and inode.
+    identity: (u64, u64),
+}
+
+/// Why the daemon cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    /// Another daemon does.
+    #[error(
+        "another vswitchd answers at {}: stop that one, or choose another socket with --socket",
+        path.display()
+    )]
+    Live {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// Something else is in its place.
+    #[error("{} is there and no socket: remove it, or choose another with --socket", path.display())]
+    NoSocket {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The system refuses.
+    #[error("cannot listen at {}: {source}", path.display())]
+    Io {
+        /// The socket.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+/// Read and write, for owner and group.
+const MODE: u32 = 0o660;
+
+impl ApiSocket {
+    /// Begins to listen. The folder is made if it is not there; the socket of a daemon that ended
+    /// is replaced.
+    ///
+    /// # Errors
+    /// [`SocketError`].
+    pub fn listen(path: &Path) -> Result<(Self, UnixListener), SocketError> {
+        let failed = |source| SocketError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        if let Some(folder) = path.parent() {
+            let mut builder = DirBuilder::new();
+            builder.recursive(true).mode(0o755);
+            builder.create(folder).map_err(failed)?;
+        }
+        refuse_what_is_there(path)?;
+        // Under another name until the mode is right, so that nobody meets it before.
+        let draft = draft(path);
+        let _ = fs::remove_file(&draft);
+        let listener = UnixListener::bind(&draft).map_err(failed)?;
+        let place = || {
+            fs::set_permissions(&draft, Permissions::from_mode(MODE))?;
+            let metadata = fs::metadata(&draft)?;
+            fs::rename(&draft, path)?;
+            listener.set_nonblocking(true)?;
+            Ok((metadata.dev(), metadata.ino()))
+        };
+        match place() {
+            Ok(identity) => {
+                let path = path.to_owned();
+                Ok((Self { path, identity }, listener))
+            }
+            Err(error) => {
+                let _ = fs::remove_file(&draft);
+                Err(failed(error))
+            }
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for ApiSocket {
+    fn drop(&mut self) {
+        let ours = fs::symlink_metadata(&self.path)
+            .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.identity);
+        if ours && let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!("cannot remove {}: {error}", self.path.display());
+        }
+    }
+}
+
+fn refuse_what_is_there(path: &Path) -> Result<(), SocketError> {
+    let path_owned = || path.to_owned();
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(SocketError::Io {
+            path: path_owned(),
+            source,
+        }),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            Err(SocketError::NoSocket { path: path_owned() })
+        }
+        Ok(_) => match UnixStream::connect(path) {
+            Ok(_) => Err(SocketError::Live { path: path_owned() }),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+            // A backlog that is full is a live one's.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(SocketError::Live { path: path_owned() })
+            }
+            Err(source) => Err(SocketError::Io {
+                path: path_owned(),
+                source,
+            }),
+        },
+    }
+}
+
+fn draft(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_socket_is_for_owner_and_group_and_goes_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/er/api.sock");
+        let (socket, _listener) = ApiSocket::listen(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o660);
+        UnixStream::connect(&path).unwrap();
+        assert_eq!(socket.path(), path);
+        drop(socket);
+        assert!(!path.exists());
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_live_socket_is_refused_and_a_stale_one_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("api.sock");
+        let (socket, listener) = ApiSocket::listen(&path).unwrap();
+        let error = ApiSocket::listen(&path).unwrap_err();
+        assert!(matches!(error, SocketError::Live { .. }), "{error}");
+        // As a daemon that was killed leaves it.
+        std::mem::forget(socket);
+        drop(listener);
+        assert!(path.exists());
+        ApiSocket::listen(&path).unwrap();
+    }
+
+    #[test]
+    fn another_file_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("api.sock");
+        fs::write(&path, "dear diary").unwrap();
+        let error = ApiSocket::listen(&path).unwrap_err();
+        assert!(matches!(error, SocketError::NoSocket { .. }), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"dear diary");
+    }
+
+    #[test]
+    fn the_socket_of_a_successor_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("api.sock");
+        let (first, listener) = ApiSocket::listen(&path).unwrap();
+        drop(listener);
+        let (_second, _listener) = ApiSocket::listen(&path).unwrap();
+        drop(first);
+        UnixStream::connect(&path).unwrap();
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x".repeat(120));
+        let error = ApiSocket::listen(&path).unwrap_err().to_string();
+        assert!(error.starts_with("cannot listen at "), "{error}");
+    }
+}
