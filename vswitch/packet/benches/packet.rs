@@ -114,8 +114,19 @@ fn coalesce(c: &mut Criterion) {
         let header = packet.partial_header();
         let mut bytes = packet.split(64, false).swap_remove(0).build(Sum::Partial);
         if let Ok(frame) = Frame::parse(&mut bytes, header) {
-            group.bench_function(BenchmarkId::new("candidate", name), |b| {
-                b.iter(|| Candidate::of(black_box(&frame)));
+            // What a frame of a burst costs more because it might be joined.
+            group.bench_function(BenchmarkId::new("candidate_and_offer", name), |b| {
+                let mut train = None;
+                b.iter(|| {
+                    let next = Candidate::of(black_box(&frame))?;
+                    let joined = train
+                        .as_mut()
+                        .is_some_and(|train: &mut Train| train.offer(&next) == Answer::Accept);
+                    if !joined {
+                        train = Some(Train::start(&next));
+                    }
+                    Some(joined)
+                });
             });
         }
         let burst = candidates(&packet, header);

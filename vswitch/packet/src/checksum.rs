@@ -95,7 +95,7 @@ mod tests {
 
     /// 0 and 0xffff are the same number in one's complement.
     fn same(a: u16, b: u16) -> bool {
-        a == b || (a % 0xffff == 0 && b % 0xffff == 0)
+        a == b || (a.is_multiple_of(0xffff) && b.is_multiple_of(0xffff))
     }
 
     #[test]

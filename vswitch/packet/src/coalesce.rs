@@ -15,6 +15,7 @@ use crate::checksum;
 use crate::frame::{Frame, MIN_TCP_SEGMENT, Network};
 use crate::ip::{Fragment, IpHeader, Transport, Version};
 use crate::length;
+use crate::likeness::Likeness;
 use crate::vnet::{Gso, GsoKind, Offload, PartialChecksum};
 use crate::word;
 
@@ -25,7 +26,6 @@ const MAX_DATAGRAMS: usize = 64;
 const MAX_PACKET: usize = 65535;
 
 const TCP_FLAGS: usize = 13;
-const ACK: u8 = 0x10;
 const PSH: u8 = 0x08;
 
 /// What a train says to the next packet.
@@ -41,7 +41,7 @@ pub enum Answer {
 /// A packet that may be joined with others like it; plain data that outlives the frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate {
-    common: Common,
+    likeness: Likeness,
     ip: IpHeader,
     offload: Offload,
     headers_len: u8,
@@ -49,15 +49,6 @@ pub struct Candidate {
     /// TCP only.
     sequence: Option<u32>,
     push: bool,
-}
-
-/// The octets of the headers that are the same in all packets of a train: all but lengths,
-/// identification, checksums, and TCP's sequence number and PSH. In words, to compare a few.
-#[derive(Clone, Copy, Debug)]
-struct Common {
-    link: [u64; 3],
-    network: [u64; 5],
-    transport: [u64; 4],
 }
 
 impl Candidate {
@@ -87,32 +78,17 @@ impl Candidate {
         }
 
         let bytes = frame.bytes();
-        let packet = bytes.get(usize::from(ip.start)..)?;
-        let network = match ip.version {
-            Version::V4 => common_ipv4(packet, &ip)?,
-            Version::V6 => common_ipv6(packet, &ip)?,
-        };
-        let segment = bytes.get(usize::from(ip.payload)..)?;
-        let mut sequence = None;
-        let mut push = false;
-        let transport = match ip.transport {
-            Transport::Udp => common_udp(segment, payload_len)?,
-            Transport::Tcp { header_len } => {
-                let [_, _, _, _, number @ .., _, _, _, _] = segment.first_chunk::<12>()?;
-                sequence = Some(u32::from_be_bytes(*number));
-                push = segment.get(TCP_FLAGS)? & PSH != 0;
-                common_tcp(segment, usize::from(header_len))?
+        let (sequence, push) = match ip.transport {
+            Transport::Tcp { .. } => {
+                let header: &[u8; 20] = bytes.get(usize::from(ip.payload)..)?.first_chunk()?;
+                let [_, _, _, _, a, b, c, d, ..] = *header;
+                let sequence = u32::from_be_bytes([a, b, c, d]);
+                (Some(sequence), header[TCP_FLAGS] & PSH != 0)
             }
-            Transport::Icmp | Transport::Sctp | Transport::Other | Transport::Malformed => {
-                return None;
-            }
+            _ => (None, false),
         };
         Some(Self {
-            common: Common {
-                link: common_link(bytes, usize::from(ip.start))?,
-                network,
-                transport,
-            },
+            likeness: Likeness::of(bytes, &ip)?,
             ip,
             offload,
             headers_len: headers_len as u8,
@@ -189,8 +165,7 @@ impl Train {
             && next.payload_len <= self.head.payload_len
             && packet_len <= MAX_PACKET
             && next.sequence == self.sequence
-            && next.ip.start == self.head.ip.start
-            && next.common.same(&self.head.common);
+            && next.likeness == self.head.likeness;
         if !fits {
             return Answer::Refuse;
         }
@@ -267,108 +242,11 @@ impl Train {
     }
 }
 
-impl Common {
-    /// Compares all words before it decides: they are hardly ever different, and `==` on arrays
-    /// would call `memcmp` for each.
-    #[inline]
-    fn same(&self, other: &Self) -> bool {
-        fn difference<const N: usize>(a: &[u64; N], b: &[u64; N]) -> u64 {
-            a.iter().zip(b).fold(0, |bits, (a, b)| bits | (a ^ b))
-        }
-        let link = difference(&self.link, &other.link);
-        let network = difference(&self.network, &other.network);
-        let transport = difference(&self.transport, &other.transport);
-        link | network | transport == 0
-    }
-}
-
 impl Candidate {
     fn sequence_after(&self) -> Option<u32> {
         let len = u32::from(self.payload_len);
         self.sequence.map(|sequence| sequence.wrapping_add(len))
     }
-}
-
-/// The eight octets at `at`, as a number.
-#[inline]
-fn word(octets: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_be_bytes(*octets.get(at..)?.first_chunk()?))
-}
-
-/// The whole link header, some octets of it twice.
-#[inline]
-fn common_link(bytes: &[u8], link_len: usize) -> Option<[u64; 3]> {
-    Some([word(bytes, 0)?, word(bytes, 6)?, word(bytes, link_len - 8)?])
-}
-
-#[inline]
-fn common_ipv4(packet: &[u8], ip: &IpHeader) -> Option<[u64; 5]> {
-    const DONT_FRAGMENT: u64 = 0x4000;
-    let header = packet.get(..20)?;
-    let first = word(header, 0)?;
-    let options = ip.payload - ip.start != 20;
-    // Joined, a broken header would be mended or would break all the others.
-    if options || first & DONT_FRAGMENT == 0 || checksum::sum(header) != 0xffff {
-        return None;
-    }
-    Some([
-        // Without total length and identification, then without the checksum.
-        first & 0xffff_0000_0000_ffff,
-        word(header, 8)? & 0xffff_0000_ffff_ffff,
-        word(header, 12)?,
-        0,
-        0,
-    ])
-}
-
-#[inline]
-fn common_ipv6(packet: &[u8], ip: &IpHeader) -> Option<[u64; 5]> {
-    let header = packet.get(..40)?;
-    if ip.payload - ip.start != 40 {
-        return None;
-    }
-    Some([
-        // Without payload length.
-        word(header, 0)? & 0xffff_ffff_0000_ffff,
-        word(header, 8)?,
-        word(header, 16)?,
-        word(header, 24)?,
-        word(header, 32)?,
-    ])
-}
-
-#[inline]
-fn common_udp(datagram: &[u8], payload_len: usize) -> Option<[u64; 4]> {
-    let header = word(datagram, 0)?;
-    let len = (header >> 16) as u16;
-    let checksum = header as u16;
-    // RFC 768: zero is no checksum at all, and segmenting would make one.
-    if usize::from(len) != 8 + payload_len || checksum == 0 {
-        return None;
-    }
-    let ports = header >> 32;
-    Some([ports, 0, 0, 0])
-}
-
-#[inline]
-fn common_tcp(segment: &[u8], header_len: usize) -> Option<[u64; 4]> {
-    let header = segment.get(..header_len)?;
-    if header.get(TCP_FLAGS)? & !PSH != ACK {
-        return None;
-    }
-    let (urgent, timestamps) = match header_len {
-        // No options, or the twelve octets Linux puts on every segment (RFC 7323 appendix A).
-        20 => (u64::from(word::read(header, 18)), 0),
-        32 => (word(header, 16)? & 0x0000_ffff_ffff_ffff, word(header, 24)?),
-        _ => return None,
-    };
-    Some([
-        // Without sequence number, then without flags, then without checksum.
-        word(header, 0)? >> 32,
-        word(header, 8)? & 0xffff_ffff_ff00_ffff,
-        urgent,
-        timestamps,
-    ])
 }
 
 /// The checksum of the transport header itself, rather than of something inside its payload.

@@ -18,6 +18,7 @@ pub mod segment;
 pub mod vnet;
 
 mod length;
+mod likeness;
 mod word;
 
 pub use coalesce::{Answer, Candidate, Train};

@@ -1,18 +1,18 @@
 //! What fuzzing found, and where it starts from, replayed by every `cargo test`; and the fuzz
 //! targets' invariants on random octets.
 
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
 use std::path::Path;
 use std::{fs, panic};
 
 use proptest::prelude::*;
 
-#[path = "../../../fuzz/invariants/vnet_header.rs"]
-mod vnet_header;
-
-#[path = "../../../fuzz/invariants/frame.rs"]
-mod frame;
-
+#[path = "../../../fuzz/invariants/mod.rs"]
+mod invariants;
 mod wire;
+
+use invariants::{frame, vnet_header};
 
 fn replay(target: &str, check: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -3,6 +3,8 @@
 //! Compared layer by layer, because where one of them legitimately reads another protocol than
 //! this crate, only that layer is to be left out, with the reason beside it.
 
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
 mod wire;
 
 use etherparse::{

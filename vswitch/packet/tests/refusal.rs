@@ -1,5 +1,7 @@
 //! One frame for each way of not being one, and for each way of carrying a malformed packet.
 
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
 mod wire;
 
 use vswitch_packet::ip::{Fragment, IpHeader, Transport};

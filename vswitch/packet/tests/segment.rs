@@ -1,5 +1,7 @@
 //! Segmentation compared with a sender that has no offloads: the same packets, built one by one.
 
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
 mod wire;
 
 use proptest::prelude::*;

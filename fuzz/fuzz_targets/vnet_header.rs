@@ -1,0 +1,6 @@
+#![no_main]
+
+#[path = "../invariants/mod.rs"]
+mod invariants;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| invariants::vnet_header::check(input));
