@@ -2,7 +2,7 @@
 //! train, before the next is read.
 
 use vswitch_packet::coalesce::Candidate;
-use vswitch_packet::{Frame, MAX_FRAME_LEN, VnetHeader};
+use vswitch_packet::{Capabilities, Frame, MAX_FRAME_LEN, VnetHeader};
 
 use crate::burst::{Arena, Burst};
 use crate::counters::Lane;
@@ -57,6 +57,7 @@ impl Forwarder {
         let lane = ingress.counters.lane(pipeline.worker());
         let (mut arena, last) = self.burst.split(len);
         let Some((header, bytes)) = last.split_first_chunk_mut::<FRAME_START>() else {
+            lane.received_frames.add(1);
             lane.dropped(DropReason::Runt);
             return;
         };
@@ -142,8 +143,9 @@ impl<W: Wires> Way<'_, '_, W> {
                 return None;
             }
         };
+        // A train may become any kind of super-frame, with a checksum to complete.
         if how == Egress::AS_IT_IS
-            && egress.capabilities.uso
+            && egress.capabilities == Capabilities::ALL
             && let Some(candidate) = Candidate::of(frame)
             && let Some(flow) = frame.flow()
         {

@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use vswitch_packet::ip::{IpHeader, Transport, Version, protocol};
+use vswitch_packet::ip::{Fragment, IpHeader, Transport, Version, protocol};
 use vswitch_packet::{Frame, MacAddr, Network};
 
 use crate::verdict::DropReason;
@@ -75,7 +75,9 @@ impl Identity {
         if !allowed {
             return Err(DropReason::SpoofedAddress);
         }
-        if ip.version == Version::V6 && ip.protocol == protocol::ICMPV6 {
+        // What is in a later fragment is no message, whatever octet it begins with.
+        let message = ip.protocol == protocol::ICMPV6 && ip.fragment != Fragment::Later;
+        if ip.version == Version::V6 && message {
             return self.check_nd(bytes, ip);
         }
         Ok(())

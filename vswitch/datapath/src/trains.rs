@@ -6,6 +6,7 @@ use std::io::IoSlice;
 use std::ops::Range;
 
 use vswitch_packet::coalesce::{Answer, Candidate, Train};
+use vswitch_packet::ip::Fragment;
 use vswitch_packet::{FlowKey, Frame, Network};
 
 use crate::burst::{Arena, Kept};
@@ -106,7 +107,8 @@ impl Trains {
     }
 
     /// Sends the trains that `frame`, which leaves by `egress` without joining one, must not
-    /// overtake: those of its protocol. A fragment tells no more of its flow.
+    /// overtake: those of its protocol, or all if it is a fragment, which may not tell (RFC 8200
+    /// §4.5: an extension header may come between).
     pub(crate) fn make_way<W: Wires>(
         &mut self,
         egress: PortId,
@@ -116,8 +118,9 @@ impl Trains {
         wires: &mut W,
     ) {
         let Network::Ip(ip) = frame.network() else { return };
+        let fragment = ip.fragment != Fragment::No;
         self.depart_all(arena, pipeline, wires, |w| {
-            w.egress == egress && w.flow.protocol == ip.protocol
+            w.egress == egress && (fragment || w.flow.protocol == ip.protocol)
         });
     }
 
@@ -165,15 +168,21 @@ impl Trains {
                 *header = train.seal(frame).to_header(train.headers_len()).to_bytes();
             }
             let mut parts = [IoSlice::new(&[]); MAX_CARS];
-            let head_len = train.frame_len() - cars.iter().map(|car| car.payload.len()).sum::<usize>();
-            let head = arena.get(&head).get(..FRAME_START + head_len).unwrap_or_default();
+            let mut head = arena.get(&head);
+            let mut len = head.len() - FRAME_START;
+            if !cars.is_empty() {
+                // Ethernet padding must not come between two payloads.
+                len = train.frame_len();
+                let cars_len = cars.iter().map(|car| car.payload.len()).sum::<usize>();
+                head = head.get(..FRAME_START + len - cars_len).unwrap_or_default();
+            }
             parts[0] = IoSlice::new(head);
             for (part, car) in parts[1..].iter_mut().zip(&cars) {
                 let frame = arena.get(&car.kept).get(FRAME_START..).unwrap_or_default();
                 *part = IoSlice::new(frame.get(car.payload.clone()).unwrap_or_default());
             }
             let mut transmit = Transmit { wires, port, lane, scratch: &mut [] };
-            match transmit.send(&parts[..=cars.len()], train.frame_len()) {
+            match transmit.send(&parts[..=cars.len()], len) {
                 Ok(()) if !cars.is_empty() => lane.coalesced.add(train.segments() as u64),
                 Ok(()) => {}
                 Err(error) => (0..train.segments()).for_each(|_| lane.dropped(error.into())),

@@ -124,7 +124,9 @@ impl<W: Wires> Transmit<'_, W> {
         let added = if inserted.is_some() { ethernet::TAG_LEN } else { 0 };
         let mut offload = offload;
         if let Some(partial) = &mut offload.checksum {
-            partial.start = partial.start + added as u16 - removed as u16;
+            // Where a sender may have put it, the header may not be able to say any more.
+            let start = usize::from(partial.start) + added - removed;
+            partial.start = u16::try_from(start).map_err(|_| SendError::Refused)?;
         }
         let header = offload.to_header(headers_len + added - removed).to_bytes();
         let [a, b] = ethernet::EtherType::VLAN.0.to_be_bytes();
