@@ -1,6 +1,10 @@
 //! Parse and forward in process, one core: what one frame costs before any system call.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "criterion's macros; a benchmark may panic")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "criterion's macros; a benchmark may panic"
+)]
 
 use std::hint::black_box;
 use std::net::IpAddr;
@@ -79,7 +83,9 @@ fn forward(c: &mut Criterion) {
     for macs in [2, 100, 100_000] {
         let topology = topology(macs);
         let ingress = topology.port(PortId(0)).unwrap();
-        let mut frames: Vec<_> = (0..1024).map(|n| datagram(1 + n * 97 % (macs - 1))).collect();
+        let mut frames: Vec<_> = (0..1024)
+            .map(|n| datagram(1 + n * 97 % (macs - 1)))
+            .collect();
         group.throughput(Throughput::Elements(frames.len() as u64));
         group.bench_function(BenchmarkId::new("known unicast", macs), |b| {
             b.iter(|| {

@@ -32,7 +32,10 @@ pub(crate) struct Kept(Range<usize>);
 
 impl Burst {
     pub(crate) fn new() -> Self {
-        Self { arena: vec![0; ARENA].into_boxed_slice(), at: 0 }
+        Self {
+            arena: vec![0; ARENA].into_boxed_slice(),
+            at: 0,
+        }
     }
 
     /// Room for the next frame, if the burst has not filled the buffer.

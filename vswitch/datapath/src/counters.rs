@@ -15,7 +15,10 @@ impl Counter {
     /// addition.
     #[inline]
     pub fn add(&self, n: u64) {
-        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+        self.0.store(
+            self.0.load(Ordering::Relaxed).wrapping_add(n),
+            Ordering::Relaxed,
+        );
     }
 
     /// The present value.
@@ -83,7 +86,11 @@ impl PortCounters {
     /// One lane for each of `workers`, at least one.
     #[must_use]
     pub fn new(workers: usize) -> Self {
-        Self { lanes: (0..workers.max(1)).map(|_| CachePadded::default()).collect() }
+        Self {
+            lanes: (0..workers.max(1))
+                .map(|_| CachePadded::default())
+                .collect(),
+        }
     }
 
     /// The lane of worker number `worker`.
@@ -107,7 +114,10 @@ impl PortCounters {
             segmented: sum(|l| &l.segmented),
             fdb_full: sum(|l| &l.fdb_full),
             drops: core::array::from_fn(|reason| {
-                self.lanes.iter().map(|l| l.drops.get(reason).map_or(0, Counter::get)).sum()
+                self.lanes
+                    .iter()
+                    .map(|l| l.drops.get(reason).map_or(0, Counter::get))
+                    .sum()
             }),
         }
     }
@@ -137,7 +147,10 @@ impl Totals {
 
     /// Reasons that dropped a frame, with how many.
     pub fn dropped(&self) -> impl Iterator<Item = (DropReason, u64)> {
-        DropReason::ALL.iter().map(|&r| (r, self.drops(r))).filter(|&(_, count)| count > 0)
+        DropReason::ALL
+            .iter()
+            .map(|&r| (r, self.drops(r)))
+            .filter(|&(_, count)| count > 0)
     }
 }
 
@@ -153,6 +166,9 @@ mod tests {
         counters.lane(1).dropped(DropReason::TooBig);
         let totals = counters.total();
         assert_eq!(totals.received_frames, 7);
-        assert_eq!(totals.dropped().collect::<Vec<_>>(), [(DropReason::TooBig, 1)]);
+        assert_eq!(
+            totals.dropped().collect::<Vec<_>>(),
+            [(DropReason::TooBig, 1)]
+        );
     }
 }

@@ -160,7 +160,11 @@ impl Fdb {
             }
             let expired = !self.is_live(value, now);
             slot.value.store(Value::new(port, now).0, Ordering::Release);
-            return if expired { Learned::New } else { Learned::Moved };
+            return if expired {
+                Learned::New
+            } else {
+                Learned::Moved
+            };
         }
         if self.learned.load(Ordering::Relaxed) >= self.limit {
             return Learned::Full;
@@ -320,7 +324,10 @@ impl Fdb {
 
 impl Slot {
     fn read(&self) -> (u64, Value) {
-        (self.key.load(Ordering::Acquire), Value(self.value.load(Ordering::Acquire)))
+        (
+            self.key.load(Ordering::Acquire),
+            Value(self.value.load(Ordering::Acquire)),
+        )
     }
 
     fn write(&self, key: u64, value: Value) {
@@ -336,7 +343,9 @@ const fn key(vlan: Vlan, mac: MacAddr) -> u64 {
 
 fn seconds(now: Moment) -> u32 {
     // 136 years of uptime, and never the mark of a configured entry.
-    u32::try_from(now.as_secs()).unwrap_or(STATIC).min(STATIC - 1)
+    u32::try_from(now.as_secs())
+        .unwrap_or(STATIC)
+        .min(STATIC - 1)
 }
 
 #[cfg(test)]
@@ -426,7 +435,10 @@ mod tests {
             while !writer.is_finished() {
                 for n in 0..64 {
                     let port = fdb.lookup(VLAN, mac(n), at(0));
-                    assert!(port.is_none_or(|port| port == PortId(n as u32)), "{n} at {port:?}");
+                    assert!(
+                        port.is_none_or(|port| port == PortId(n as u32)),
+                        "{n} at {port:?}"
+                    );
                 }
             }
         });

@@ -70,7 +70,12 @@ impl Forwarder {
                 return;
             }
         };
-        let mut way = Way { trains: &mut self.trains, scratch: &mut self.scratch, pipeline, wires };
+        let mut way = Way {
+            trains: &mut self.trains,
+            scratch: &mut self.scratch,
+            pipeline,
+            wires,
+        };
         let Decision { verdict, vlan } = pipeline.receive(ingress, &mut frame, &mut self.reply);
         let boarded = match verdict {
             Verdict::Drop(_) => None,
@@ -92,10 +97,16 @@ impl Forwarder {
                 }
             },
         };
-        if let Some(Boarded { egress, candidate, boarding }) = boarded {
+        if let Some(Boarded {
+            egress,
+            candidate,
+            boarding,
+        }) = boarded
+        {
             let kept = self.burst.keep(len);
             if let Some(place) = self.trains.take(egress, boarding, kept, &candidate) {
-                self.trains.depart(place, &mut self.burst.arena(), pipeline, wires);
+                self.trains
+                    .depart(place, &mut self.burst.arena(), pipeline, wires);
             }
             if self.trains.is_empty() {
                 self.burst.clear();
@@ -158,10 +169,15 @@ impl<W: Wires> Way<'_, '_, W> {
                 self.wires,
             );
             if let Some(boarding) = boarding {
-                return Some(Boarded { egress: egress.id, candidate, boarding });
+                return Some(Boarded {
+                    egress: egress.id,
+                    candidate,
+                    boarding,
+                });
             }
         } else if !self.trains.is_empty() {
-            self.trains.make_way(egress.id, frame, arena, self.pipeline, self.wires);
+            self.trains
+                .make_way(egress.id, frame, arena, self.pipeline, self.wires);
         }
         self.transmit(egress).frame(frame, how);
         None

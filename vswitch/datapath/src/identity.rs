@@ -41,7 +41,11 @@ impl Identity {
             IpAddr::V4(_) => None,
             IpAddr::V6(a) => Some(*a),
         });
-        Self { mac, v4: v4.collect(), v6: v6.chain([link_local(mac)]).collect() }
+        Self {
+            mac,
+            v4: v4.collect(),
+            v6: v6.chain([link_local(mac)]).collect(),
+        }
     }
 
     /// Whether `frame` is one this endpoint may send.
@@ -84,7 +88,9 @@ impl Identity {
     }
 
     fn check_nd(&self, bytes: &[u8], ip: &IpHeader) -> Result<(), DropReason> {
-        let message = bytes.get(usize::from(ip.payload)..ip.end as usize).unwrap_or(&[]);
+        let message = bytes
+            .get(usize::from(ip.payload)..ip.end as usize)
+            .unwrap_or(&[]);
         let options = match message.first() {
             Some(&(ROUTER_ADVERTISEMENT | REDIRECT)) => return Err(DropReason::RogueRouter),
             Some(&ROUTER_SOLICITATION) => message.get(8..),
@@ -123,8 +129,10 @@ impl Identity {
 
     fn check_arp(&self, bytes: &[u8], start: usize) -> Result<(), DropReason> {
         // Sender hardware and protocol address, RFC 826.
-        let Some([a, b, c, d, e, f, w, x, y, z]) =
-            bytes.get(start + 8..).and_then(<[u8]>::first_chunk::<10>).copied()
+        let Some([a, b, c, d, e, f, w, x, y, z]) = bytes
+            .get(start + 8..)
+            .and_then(<[u8]>::first_chunk::<10>)
+            .copied()
         else {
             return Err(DropReason::Malformed);
         };
@@ -145,11 +153,30 @@ impl Identity {
 #[must_use]
 pub fn link_local(mac: MacAddr) -> Ipv6Addr {
     let [a, b, c, d, e, f] = mac.0;
-    Ipv6Addr::from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f])
+    Ipv6Addr::from([
+        0xfe,
+        0x80,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        a ^ 2,
+        b,
+        c,
+        0xff,
+        0xfe,
+        d,
+        e,
+        f,
+    ])
 }
 
 fn is_dhcp_request(bytes: &[u8], ip: &IpHeader) -> bool {
-    let ports = bytes.get(usize::from(ip.payload)..).and_then(<[u8]>::first_chunk::<4>);
+    let ports = bytes
+        .get(usize::from(ip.payload)..)
+        .and_then(<[u8]>::first_chunk::<4>);
     ip.transport == Transport::Udp
         && ports.is_some_and(|&[a, b, c, d]| {
             u16::from_be_bytes([a, b]) == DHCP_CLIENT && u16::from_be_bytes([c, d]) == DHCP_SERVER

@@ -38,14 +38,21 @@ pub struct Egress {
 
 impl Egress {
     /// Octet for octet.
-    pub const AS_IT_IS: Self = Self { tag: TagAction::Keep, in_software: false };
+    pub const AS_IT_IS: Self = Self {
+        tag: TagAction::Keep,
+        in_software: false,
+    };
 }
 
 impl<'t> Pipeline<'t> {
     /// For frames that worker number `worker` read at about `now`.
     #[must_use]
     pub const fn new(topology: &'t Topology, worker: usize, now: Moment) -> Self {
-        Self { topology, worker, now }
+        Self {
+            topology,
+            worker,
+            now,
+        }
     }
 
     /// The topology.
@@ -79,7 +86,10 @@ impl<'t> Pipeline<'t> {
             }
             Err(reason) => {
                 lane.dropped(reason);
-                Decision { verdict: Verdict::Drop(reason), vlan: Vlan::NONE }
+                Decision {
+                    verdict: Verdict::Drop(reason),
+                    vlan: Vlan::NONE,
+                }
             }
         }
     }
@@ -90,7 +100,10 @@ impl<'t> Pipeline<'t> {
         frame: &mut Frame<'_>,
         reply: &mut Reply,
     ) -> Result<Decision, DropReason> {
-        let bridge = self.topology.bridge(ingress.bridge).ok_or(DropReason::PortGone)?;
+        let bridge = self
+            .topology
+            .bridge(ingress.bridge)
+            .ok_or(DropReason::PortGone)?;
         let (source, destination) = (frame.source(), frame.destination());
         if !source.is_valid_source() {
             return Err(DropReason::BadSource);
@@ -118,7 +131,14 @@ impl<'t> Pipeline<'t> {
 
         if for_gateway || (destination.is_multicast() && gateway.is_some()) {
             let answer = gateway.and_then(|gateway| {
-                gateway.receive(self.topology, &bridge.neighbours, ingress, frame, reply, self.now)
+                gateway.receive(
+                    self.topology,
+                    &bridge.neighbours,
+                    ingress,
+                    frame,
+                    reply,
+                    self.now,
+                )
             });
             if let Some(verdict) = answer {
                 return decided(verdict);
@@ -133,7 +153,11 @@ impl<'t> Pipeline<'t> {
             };
             return decided(Verdict::Flood(reach));
         }
-        match bridge.fdb.lookup(vlan, destination, self.now).and_then(|p| self.topology.port(p)) {
+        match bridge
+            .fdb
+            .lookup(vlan, destination, self.now)
+            .and_then(|p| self.topology.port(p))
+        {
             Some(egress) => Self::towards(ingress, egress, vlan).and_then(decided),
             None => {
                 self.admit(ingress)?;
@@ -186,7 +210,10 @@ impl<'t> Pipeline<'t> {
             return Err(DropReason::TooBig);
         }
         let tag = TagAction::at_egress(egress, vlan, frame.layout().tag);
-        Ok(Egress { tag, in_software: !egress.capabilities.take(frame.offload()) })
+        Ok(Egress {
+            tag,
+            in_software: !egress.capabilities.take(frame.offload()),
+        })
     }
 
     /// The ports a flooded frame goes to.

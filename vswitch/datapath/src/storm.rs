@@ -21,7 +21,11 @@ impl StormLimit {
     pub fn new(per_second: u32) -> Self {
         let interval = 1_000_000_000 / u64::from(per_second.max(1));
         let burst = interval * u64::from(per_second / 10).max(1);
-        Self { interval, burst, full_at: AtomicU64::new(0) }
+        Self {
+            interval,
+            burst,
+            full_at: AtomicU64::new(0),
+        }
     }
 
     /// Takes a token, or says that there is none.
@@ -31,7 +35,9 @@ impl StormLimit {
             let next = full_at.max(now) + self.interval;
             (next <= now + self.burst).then_some(next)
         };
-        self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+        self.full_at
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .is_ok()
     }
 }
 
@@ -48,12 +54,20 @@ mod tests {
         let admitted = (0..10_000)
             .filter(|step| limit.admit(start + Duration::from_micros(step * 1000)))
             .count();
-        assert!((999..=1001).contains(&admitted), "{admitted} in ten seconds at 100 a second");
+        assert!(
+            (999..=1001).contains(&admitted),
+            "{admitted} in ten seconds at 100 a second"
+        );
     }
 
     #[test]
     fn a_rest_does_not_save_up_more_than_the_burst() {
         let limit = StormLimit::new(1000);
-        assert_eq!((0..5000).filter(|_| limit.admit(Moment::from_secs(3600))).count(), 100);
+        assert_eq!(
+            (0..5000)
+                .filter(|_| limit.admit(Moment::from_secs(3600)))
+                .count(),
+            100
+        );
     }
 }

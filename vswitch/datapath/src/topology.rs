@@ -67,12 +67,15 @@ impl Topology {
             None => Audience::Everyone,
         };
         let ports = bridge.map_or(&[][..], |bridge| &bridge.ports);
-        ports.iter().filter_map(|&id| self.port(id)).filter(move |port| {
-            port.id != ingress.id
-                && !(port.isolated && ingress.isolated)
-                && vlan.leaves_by(port)
-                && audience.contains(port.id)
-        })
+        ports
+            .iter()
+            .filter_map(|&id| self.port(id))
+            .filter(move |port| {
+                port.id != ingress.id
+                    && !(port.isolated && ingress.isolated)
+                    && vlan.leaves_by(port)
+                    && audience.contains(port.id)
+            })
     }
 
     /// A place for a new bridge, the lowest that is free.
@@ -112,7 +115,9 @@ impl Topology {
 
     /// Takes the port away.
     pub fn remove_port(&mut self, id: PortId) {
-        let Some(bridge) = self.port(id).map(|port| port.bridge) else { return };
+        let Some(bridge) = self.port(id).map(|port| port.bridge) else {
+            return;
+        };
         self.edit_bridge(bridge, |bridge| {
             bridge.ports.retain(|&port| port != id);
             if let Some(gateway) = &mut bridge.gateway {
@@ -136,7 +141,10 @@ impl Topology {
 }
 
 fn vacant<T>(places: &[Option<T>]) -> u32 {
-    let free = places.iter().position(Option::is_none).unwrap_or(places.len());
+    let free = places
+        .iter()
+        .position(Option::is_none)
+        .unwrap_or(places.len());
     u32::try_from(free).unwrap_or(u32::MAX)
 }
 

@@ -94,13 +94,25 @@ impl Trains {
         match boarding {
             Boarding::Join(place) => {
                 let waiting = &mut self.waiting[place];
-                waiting.cars.push(Car { kept, payload: candidate.payload() });
+                waiting.cars.push(Car {
+                    kept,
+                    payload: candidate.payload(),
+                });
                 (!waiting.train.is_open()).then_some(place)
             }
             Boarding::Begin(flow) => {
-                let cars = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(MAX_CARS));
+                let cars = self
+                    .spare
+                    .pop()
+                    .unwrap_or_else(|| Vec::with_capacity(MAX_CARS));
                 let train = Train::start(candidate);
-                self.waiting.push(Waiting { egress, flow, train, head: kept, cars });
+                self.waiting.push(Waiting {
+                    egress,
+                    flow,
+                    train,
+                    head: kept,
+                    cars,
+                });
                 None
             }
         }
@@ -117,7 +129,9 @@ impl Trains {
         pipeline: &Pipeline<'_>,
         wires: &mut W,
     ) {
-        let Network::Ip(ip) = frame.network() else { return };
+        let Network::Ip(ip) = frame.network() else {
+            return;
+        };
         let fragment = ip.fragment != Fragment::No;
         self.depart_all(arena, pipeline, wires, |w| {
             w.egress == egress && (fragment || w.flow.protocol == ip.protocol)
@@ -159,7 +173,13 @@ impl Trains {
         pipeline: &Pipeline<'_>,
         wires: &mut W,
     ) {
-        let Waiting { egress, train, head, mut cars, .. } = self.waiting.remove(place);
+        let Waiting {
+            egress,
+            train,
+            head,
+            mut cars,
+            ..
+        } = self.waiting.remove(place);
         if let Some(port) = pipeline.topology().port(egress) {
             let lane = port.counters.lane(pipeline.worker());
             if let Some((header, frame)) =
@@ -181,7 +201,12 @@ impl Trains {
                 let frame = arena.get(&car.kept).get(FRAME_START..).unwrap_or_default();
                 *part = IoSlice::new(frame.get(car.payload.clone()).unwrap_or_default());
             }
-            let mut transmit = Transmit { wires, port, lane, scratch: &mut [] };
+            let mut transmit = Transmit {
+                wires,
+                port,
+                lane,
+                scratch: &mut [],
+            };
             match transmit.send(&parts[..=cars.len()], len) {
                 Ok(()) if !cars.is_empty() => lane.coalesced.add(train.segments() as u64),
                 Ok(()) => {}

@@ -60,7 +60,12 @@ impl<W: Wires> Transmit<'_, W> {
         let sent = if egress.in_software {
             self.in_segments(frame, egress.tag)
         } else {
-            match self.whole(frame.bytes(), frame.offload(), frame.headers_len(), egress.tag) {
+            match self.whole(
+                frame.bytes(),
+                frame.offload(),
+                frame.headers_len(),
+                egress.tag,
+            ) {
                 // A kernel may refuse super-frames of a kind it does not know (UDP before 6.2).
                 Err(SendError::Refused) if frame.offload().gso.is_some() => {
                     self.in_segments(frame, egress.tag)
@@ -121,7 +126,11 @@ impl<W: Wires> Transmit<'_, W> {
             let header = offload.to_header(headers_len).to_bytes();
             return self.send(&[IoSlice::new(&header), IoSlice::new(bytes)], bytes.len());
         }
-        let added = if inserted.is_some() { ethernet::TAG_LEN } else { 0 };
+        let added = if inserted.is_some() {
+            ethernet::TAG_LEN
+        } else {
+            0
+        };
         let mut offload = offload;
         if let Some(partial) = &mut offload.checksum {
             // Where a sender may have put it, the header may not be able to say any more.

@@ -1,0 +1,373 @@
+//! A switch without wires: frames go in at ports, what comes out is kept, the clock is moved by
+//! hand.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::io::IoSlice;
+use std::sync::Arc;
+
+use vswitch_datapath::{
+    Bridge, BridgeId, DropReason, Fdb, Forwarder, Gateway, Identity, Neighbours, Pipeline, Port,
+    PortCounters, PortId, Role, SendError, Topology, Totals, Wires,
+};
+use vswitch_packet::{Capabilities, Moment};
+
+use crate::counters::{self, Change, Changes, on};
+use crate::station::{GATEWAY, at};
+use crate::tap_frame::TapFrame;
+
+pub(crate) const BRIDGE: BridgeId = BridgeId(0);
+/// The port towards the host, where a bench has one.
+pub(crate) const HOST: PortId = PortId(9);
+/// Frames a worker reads before it flushes.
+const BURST: usize = 64;
+
+/// Whatever a test leaves in it unasked, frames or counts, fails the test in the end.
+pub(crate) struct Bench {
+    topology: Topology,
+    forwarder: Forwarder,
+    outputs: Outputs,
+    now: Moment,
+    settled: BTreeMap<PortId, Totals>,
+}
+
+/// What came out, in order, and which outputs fail.
+#[derive(Default)]
+struct Outputs {
+    sent: Vec<(PortId, TapFrame)>,
+    faults: BTreeMap<PortId, Fault>,
+}
+
+/// How an output fails.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    Always(SendError),
+    /// Super-frames only.
+    Super(SendError),
+    /// After this many frames.
+    After(usize, SendError),
+    /// One frame in so many is lost, the first in `left`.
+    Periodic {
+        period: usize,
+        left: usize,
+        lost: u64,
+    },
+}
+
+impl Wires for Outputs {
+    fn send(&mut self, port: PortId, parts: &[IoSlice<'_>]) -> Result<(), SendError> {
+        let octets: Vec<_> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+        let frame = TapFrame::read(&octets);
+        match self.faults.get_mut(&port) {
+            Some(Fault::Always(error)) => return Err(*error),
+            Some(Fault::Super(error)) if frame.is_super() => return Err(*error),
+            Some(Fault::After(left, error)) => match left.checked_sub(1) {
+                Some(fewer) => *left = fewer,
+                None => return Err(*error),
+            },
+            Some(Fault::Periodic { period, left, lost }) => {
+                *left -= 1;
+                if *left == 0 {
+                    (*left, *lost) = (*period, *lost + 1);
+                    return Err(SendError::Full);
+                }
+            }
+            Some(Fault::Super(_)) | None => {}
+        }
+        self.sent.push((port, frame));
+        Ok(())
+    }
+}
+
+impl Bench {
+    /// A bridge of `count` ports that take everything, MTU 1500, nobody checked, no gateway.
+    pub(crate) fn new(count: u32) -> Self {
+        let mut bench = Self {
+            topology: Topology::default(),
+            forwarder: Forwarder::default(),
+            outputs: Outputs::default(),
+            now: Moment::from_secs(1000),
+            settled: BTreeMap::new(),
+        };
+        bench.add_bridge(BRIDGE);
+        for id in 0..count {
+            bench.add_port(PortId(id), BRIDGE);
+        }
+        bench
+    }
+
+    /// As [`Bench::new`], with each port's station as the only sender it may have.
+    pub(crate) fn guarded(count: u32) -> Self {
+        let mut bench = Self::new(count);
+        for id in (0..count).map(PortId) {
+            bench.guard(id);
+        }
+        bench
+    }
+
+    /// With the gateway, and the host port if there is one: the host's interface has the
+    /// gateway's MAC address.
+    pub(crate) fn with_gateway(mut self, host: Option<PortId>) -> Self {
+        if let Some(id) = host {
+            self.add_port(id, BRIDGE);
+            self.edit_port(id, |port| {
+                (port.role, port.mac) = (Role::Host, GATEWAY.mac);
+            });
+        }
+        let subnets = ["10.0.0.1/24", "fd00::1/64"].map(|subnet| subnet.parse().unwrap());
+        self.topology.edit_bridge(BRIDGE, |bridge| {
+            let addresses = subnets.to_vec();
+            bridge.gateway = Some(Gateway {
+                mac: GATEWAY.mac,
+                addresses,
+                host_port: host,
+            });
+        });
+        self
+    }
+
+    pub(crate) fn add_bridge(&mut self, id: BridgeId) {
+        self.topology.set_bridge(Bridge {
+            id,
+            ports: vec![],
+            fdb: Arc::new(Fdb::new(1024, 300, 0x5eed)),
+            neighbours: Arc::new(Neighbours::default()),
+            groups: None,
+            gateway: None,
+        });
+    }
+
+    pub(crate) fn add_port(&mut self, id: PortId, bridge: BridgeId) {
+        let counters = Arc::new(PortCounters::new(1));
+        self.settled.insert(id, counters.total());
+        self.topology.add_port(Port {
+            id,
+            bridge,
+            role: Role::Endpoint,
+            mac: at(id).mac,
+            mtu: 1500,
+            capabilities: Capabilities::ALL,
+            vlan: None,
+            isolated: false,
+            identity: None,
+            storm: None,
+            counters,
+        });
+    }
+
+    pub(crate) fn guard(&mut self, id: PortId) {
+        let station = at(id);
+        self.edit_port(id, |port| {
+            port.identity = Some(Identity::new(station.mac, &station.addresses()));
+        });
+    }
+
+    pub(crate) fn edit_port(&mut self, id: PortId, change: impl FnOnce(&mut Port)) {
+        let mut port = self.port(id).clone();
+        change(&mut port);
+        self.topology.add_port(port);
+    }
+
+    pub(crate) fn edit_bridge(&mut self, change: impl FnOnce(&mut Bridge)) {
+        self.topology.edit_bridge(BRIDGE, change);
+    }
+
+    /// Takes a port away; what was learned of it stays, as for the moment in which a worker still
+    /// has the old topology.
+    pub(crate) fn remove_port(&mut self, id: PortId) {
+        self.settled.remove(&id);
+        self.topology.remove_port(id);
+    }
+
+    pub(crate) fn topology(&mut self) -> &mut Topology {
+        &mut self.topology
+    }
+
+    pub(crate) fn bridge(&self) -> &Bridge {
+        self.topology.bridge(BRIDGE).unwrap()
+    }
+
+    pub(crate) fn port(&self, id: PortId) -> &Port {
+        self.topology.port(id).unwrap()
+    }
+
+    pub(crate) const fn now(&self) -> Moment {
+        self.now
+    }
+
+    pub(crate) fn wait(&mut self, duration: Duration) {
+        self.now = self.now + duration;
+    }
+
+    pub(crate) fn fail(&mut self, port: PortId, fault: Fault) {
+        self.outputs.faults.insert(port, fault);
+    }
+
+    /// Frames that [`Fault::Periodic`] has lost at `port`.
+    pub(crate) fn lost(&self, port: PortId) -> u64 {
+        match self.outputs.faults.get(&port) {
+            Some(Fault::Periodic { lost, .. }) => *lost,
+            _ => 0,
+        }
+    }
+
+    /// Each station's address is behind its port, as if all had spoken.
+    pub(crate) fn learn(&mut self, ports: &[PortId]) {
+        for &port in ports {
+            let vlan = self.port(port).vlan.into();
+            self.bridge().fdb.learn(vlan, at(port).mac, port, self.now);
+        }
+    }
+
+    /// Lets `frames` come in within one burst.
+    pub(crate) fn burst<'f>(&mut self, frames: impl IntoIterator<Item = (PortId, &'f TapFrame)>) {
+        let pipeline = Pipeline::new(&self.topology, 0, self.now);
+        for (count, (port, frame)) in frames.into_iter().enumerate() {
+            let octets = [&frame.header.to_bytes()[..], &frame.bytes].concat();
+            if (count > 0 && count % BURST == 0) || self.forwarder.room().is_none() {
+                self.forwarder.flush(&pipeline, &mut self.outputs);
+            }
+            let room = self.forwarder.room().unwrap();
+            // A TAP cuts off what does not fit.
+            let len = octets.len().min(room.len());
+            room[..len].copy_from_slice(&octets[..len]);
+            let ingress = self.topology.port(port).unwrap();
+            self.forwarder
+                .receive(len, ingress, &pipeline, &mut self.outputs);
+        }
+        self.forwarder.flush(&pipeline, &mut self.outputs);
+    }
+
+    /// Lets octets come in as they are, without a virtio header of their own.
+    pub(crate) fn raw(&mut self, port: PortId, octets: &[u8]) {
+        let pipeline = Pipeline::new(&self.topology, 0, self.now);
+        self.forwarder.room().unwrap()[..octets.len()].copy_from_slice(octets);
+        let ingress = self.topology.port(port).unwrap();
+        self.forwarder
+            .receive(octets.len(), ingress, &pipeline, &mut self.outputs);
+        self.forwarder.flush(&pipeline, &mut self.outputs);
+    }
+
+    pub(crate) fn enter(&mut self, port: PortId, frame: &TapFrame) {
+        self.burst([(port, frame)]);
+    }
+
+    /// Takes what came out.
+    pub(crate) fn sent(&mut self) -> Vec<(PortId, TapFrame)> {
+        std::mem::take(&mut self.outputs.sent)
+    }
+
+    /// Takes what came out, of which all must be at `port`.
+    pub(crate) fn sent_at(&mut self, port: PortId) -> Vec<TapFrame> {
+        let out = |(at, frame)| {
+            assert_eq!(at, port, "{frame:?} came out at another port");
+            frame
+        };
+        self.sent().into_iter().map(out).collect()
+    }
+
+    /// What came out is `expected`, in this order, octet for octet.
+    #[track_caller]
+    pub(crate) fn assert_sent<'f>(
+        &mut self,
+        expected: impl IntoIterator<Item = (PortId, &'f TapFrame)>,
+    ) {
+        let sent = self.sent();
+        let expected: Vec<_> = expected
+            .into_iter()
+            .map(|(p, frame)| (p, frame.clone()))
+            .collect();
+        assert!(
+            sent == expected,
+            "what came out:\n{}\nexpected:\n{}",
+            listing(&sent),
+            listing(&expected)
+        );
+    }
+
+    /// The counters changed by this since they were last asked for, and no other changed.
+    #[track_caller]
+    pub(crate) fn assert_counted(&mut self, expected: impl IntoIterator<Item = Change>) {
+        let counted = self.counted();
+        if let Some(difference) = counters::difference(&counted, &counters::sum(expected)) {
+            panic!("counters:\n{difference}");
+        }
+    }
+
+    /// Takes what changed since the counters were last asked for.
+    pub(crate) fn counted(&mut self) -> Changes {
+        let mut changes = Changes::new();
+        for (&id, settled) in &mut self.settled {
+            let totals = self.topology.port(id).unwrap().counters.total();
+            let before: BTreeMap<_, _> = counters::list(settled).collect();
+            for (name, count) in counters::list(&totals) {
+                let change = count - before.get(name).unwrap_or(&0);
+                if change > 0 {
+                    changes.insert((id, name), change);
+                }
+            }
+            *settled = totals;
+        }
+        changes
+    }
+
+    /// `frame` from `ingress` comes out as it is at each of `egress`, and nowhere else.
+    #[track_caller]
+    pub(crate) fn carries(&mut self, ingress: PortId, frame: &TapFrame, egress: &[PortId]) {
+        self.turns(
+            ingress,
+            frame,
+            &egress.iter().map(|&port| (port, frame)).collect::<Vec<_>>(),
+        );
+    }
+
+    /// `frame` from `ingress` comes out as `egress` says, one frame at each port.
+    #[track_caller]
+    pub(crate) fn turns(
+        &mut self,
+        ingress: PortId,
+        frame: &TapFrame,
+        egress: &[(PortId, &TapFrame)],
+    ) {
+        self.enter(ingress, frame);
+        self.assert_sent(egress.iter().copied());
+        let sent = egress.iter().map(|&(port, frame)| on(port).sent([frame]));
+        self.assert_counted(sent.chain([on(ingress).received([frame])]));
+    }
+
+    /// `frame` from `ingress` is dropped there.
+    #[track_caller]
+    pub(crate) fn refuses(&mut self, ingress: PortId, frame: &TapFrame, reason: DropReason) {
+        self.refuses_at(ingress, frame, ingress, reason);
+    }
+
+    /// `frame` from `ingress` is dropped, and that is counted at `place`.
+    #[track_caller]
+    pub(crate) fn refuses_at(
+        &mut self,
+        ingress: PortId,
+        frame: &TapFrame,
+        place: PortId,
+        reason: DropReason,
+    ) {
+        self.enter(ingress, frame);
+        self.assert_sent([]);
+        self.assert_counted([on(ingress).received([frame]), on(place).dropped(reason, 1)]);
+    }
+}
+
+fn listing(frames: &[(PortId, TapFrame)]) -> String {
+    frames
+        .iter()
+        .map(|(port, frame)| format!("  port {}: {frame:?}\n", port.0))
+        .collect()
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.assert_sent([]);
+            self.assert_counted([]);
+        }
+    }
+}
