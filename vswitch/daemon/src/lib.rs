@@ -16,6 +16,7 @@ pub mod http;
 pub mod log;
 pub mod metrics;
 pub mod panics;
+pub mod predecessor;
 pub mod privilege;
 pub mod state_dir;
 pub mod store;

@@ -1,12 +1,14 @@
 //! The folder of the state file, held by one daemon at a time.
 
-use std::fs::{DirBuilder, File};
-use std::io;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
+
+use crate::predecessor;
 
 /// The folder, locked until this is dropped or the process ends, however it ends.
 #[derive(Debug)]
@@ -37,15 +39,30 @@ pub enum StateDirError {
     },
 }
 
-/// An empty file whose lock stands for the folder's. The state file itself is replaced at times.
+/// The file whose lock stands for the folder's; it holds the process id of who has the lock. The state
+/// file itself comes by renaming, and a lock would stay behind.
 const LOCK: &str = "lock";
 
+/// Whether the process that has the lock can do nothing any more but give it up.
+fn holder_is_ending(path: &Path) -> bool {
+    let text = fs::read_to_string(path.join(LOCK)).unwrap_or_default();
+    text.parse().is_ok_and(predecessor::is_ending)
+}
+
 impl StateDir {
-    /// Makes the folder if it is not there, for the owner's eyes only, and locks it.
+    /// Makes the folder if it is not there, for the owner's eyes only, and locks it. A daemon that was
+    /// killed is waited for until it is gone; one that lives is not.
     ///
     /// # Errors
     /// [`StateDirError`].
     pub fn lock(path: &Path) -> Result<Self, StateDirError> {
+        predecessor::outlast(
+            || Self::try_lock(path),
+            |error| matches!(error, StateDirError::Locked { .. }) && holder_is_ending(path),
+        )
+    }
+
+    fn try_lock(path: &Path) -> Result<Self, StateDirError> {
         let failed = |source| StateDirError::Io {
             path: path.to_owned(),
             source,
@@ -55,17 +72,27 @@ impl StateDir {
             .mode(0o700)
             .create(path)
             .map_err(failed)?;
-        let lock = File::options()
+        let mut lock = File::options()
             .create(true)
             .truncate(false)
             .write(true)
             .open(path.join(LOCK))
             .map_err(failed)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            }),
+            Ok(()) => {
+                let mut name_holder = || {
+                    lock.set_len(0)?;
+                    lock.write_all(std::process::id().to_string().as_bytes())
+                };
+                // The name only helps a successor to be patient; it need not fit on a full disk.
+                if let Err(error) = name_holder() {
+                    tracing::debug!("cannot write the lock's holder: {error}");
+                }
+                Ok(Self {
+                    path: path.to_owned(),
+                    _lock: lock,
+                })
+            }
             Err(Errno::WOULDBLOCK) => Err(StateDirError::Locked {
                 path: path.to_owned(),
             }),

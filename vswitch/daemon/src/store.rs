@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::daemon_id::DaemonId;
 use crate::panics;
+use crate::predecessor;
 use crate::state_dir::StateDir;
 
 /// The open state file. What was committed is there after a crash of the process or the machine.
@@ -127,7 +128,9 @@ impl Store {
             Err(error) => return Err(failed(error.to_string())),
         }
         let check = || {
-            let mut database = open(&path)?;
+            // We have the folder's lock, so it can only be one that is about to be gone.
+            let busy = |error: &StoreError| matches!(error, StoreError::Busy { .. });
+            let mut database = predecessor::outlast(|| open(&path), busy)?;
             let sound = database.check_integrity().map_err(|e| explain(&path, e))?;
             if !sound {
                 tracing::warn!(file = %path.display(), "the state file was repaired");

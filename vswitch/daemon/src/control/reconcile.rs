@@ -1,20 +1,22 @@
 //! The start: what is on disk against what is in the kernel, one log line for each repair.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::Instant;
 
 use vswitch_cnm::{BridgeSettings, Endpoint, Phase, SandboxKey};
 use vswitch_netio::netns::NamedNetns;
 
 use super::{Control, ControlError};
 use crate::edge::{self, Adopted, EdgeError, HostPort, Namespace};
+use crate::predecessor;
 use crate::store::{Change, Table};
 
 /// How often something was tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Attempt {
-    /// At the start: worth a wait, and failures an error in the log.
-    First,
+    /// At the start: a predecessor that holds interfaces is waited for until then, and failures are
+    /// errors in the log.
+    First(Instant),
     /// Every few seconds.
     Again,
 }
@@ -25,12 +27,13 @@ impl Control {
     /// # Errors
     /// Only if the host's own namespace cannot be looked at.
     pub(super) fn reconcile(&mut self) -> Result<(), ControlError> {
-        self.reconcile_networks()?;
+        let first = Attempt::First(Instant::now() + predecessor::PATIENCE);
+        self.reconcile_networks(first)?;
         let with_interface = self.model.endpoints().filter(|e| e.has_interface());
         self.waiting = with_interface.map(|endpoint| endpoint.id).collect();
         let keys: Vec<_> = self.model.sandboxes().map(|s| s.key.clone()).collect();
         for key in keys {
-            if let Err(error) = self.reconcile_sandbox(&key, Attempt::First) {
+            if let Err(error) = self.reconcile_sandbox(&key, first) {
                 tracing::error!(sandbox = %key, "cannot restore the sandbox, trying again: {error}");
             }
         }
@@ -52,7 +55,7 @@ impl Control {
     }
 
     /// Bridges and host ports; and no interface of ours in the host's namespace without a network.
-    fn reconcile_networks(&mut self) -> Result<(), ControlError> {
+    fn reconcile_networks(&mut self, attempt: Attempt) -> Result<(), ControlError> {
         let ids: Vec<_> = self.model.networks().map(|network| network.id).collect();
         let mut bridges: Vec<BridgeSettings> = Vec::new();
         for id in ids {
@@ -76,7 +79,7 @@ impl Control {
             &wanted,
             &BTreeSet::new(),
             queues,
-            Attempt::First.patience(),
+            attempt.deadline(),
         )?;
         for orphan in survey.orphans {
             tracing::warn!(interface = %orphan, "orphaned interface removed");
@@ -164,7 +167,7 @@ impl Control {
             &wanted,
             &known,
             self.queues,
-            attempt.patience(),
+            attempt.deadline(),
         )?;
         for orphan in &survey.orphans {
             tracing::warn!(sandbox = %key, interface = %orphan, "orphaned interface removed");
@@ -257,18 +260,17 @@ impl Control {
 }
 
 impl Attempt {
-    /// How long a killed daemon may take to let go of its queues.
-    const fn patience(self) -> Duration {
+    fn deadline(self) -> Instant {
         match self {
-            Self::First => Duration::from_secs(2),
-            Self::Again => Duration::ZERO,
+            Self::First(deadline) => deadline,
+            Self::Again => Instant::now(),
         }
     }
 
     fn failed(self, endpoint: &Endpoint, error: &ControlError) {
         let (sandbox, interface) = (&endpoint.sandbox, &endpoint.ifname);
         match self {
-            Self::First => tracing::error!(
+            Self::First(_) => tracing::error!(
                 %sandbox,
                 interface,
                 "cannot restore the interface, trying again: {error}"

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use vswitch_netio::InterfaceName;
 use vswitch_netio::netlink::Link;
@@ -12,6 +12,7 @@ use vswitch_netio::tap::{Tap, TapError};
 use super::interface::delete;
 use super::{EdgeError, Namespace};
 use crate::daemon_id::DaemonId;
+use crate::predecessor;
 
 /// What was found in a namespace.
 #[derive(Debug, Default)]
@@ -41,7 +42,7 @@ pub struct Adopted {
 /// are neither wanted nor known.
 ///
 /// Interfaces of anybody else are left alone. The queues pin the namespace. One that another process
-/// holds is waited for up to `patience`.
+/// holds is waited for until `deadline`.
 ///
 /// # Errors
 /// [`EdgeError`] if the namespace cannot be looked at. That of one interface is in [`Adopted::tap`].
@@ -51,7 +52,7 @@ pub fn survey(
     wanted: &BTreeSet<String>,
     known: &BTreeSet<String>,
     queues: NonZeroUsize,
-    patience: Duration,
+    deadline: Instant,
 ) -> Result<Survey, EdgeError> {
     let links = namespace.netlink.links()?;
     let mut survey = Survey::default();
@@ -74,7 +75,7 @@ pub fn survey(
     }
     survey.adopted = namespace.run(|| {
         let adopt = |(alias, link): (String, Link)| Adopted {
-            tap: reopen(&link.name, queues, patience).map_err(Into::into),
+            tap: reopen(&link.name, queues, deadline).map_err(Into::into),
             alias,
             name: link.name,
             index: link.index,
@@ -86,12 +87,11 @@ pub fn survey(
 }
 
 /// Opens an interface of the thread's namespace; waits for a process that is about to end to let go.
-fn reopen(name: &InterfaceName, queues: NonZeroUsize, patience: Duration) -> Result<Tap, TapError> {
-    let start = Instant::now();
+fn reopen(name: &InterfaceName, queues: NonZeroUsize, deadline: Instant) -> Result<Tap, TapError> {
     loop {
         match Tap::reopen(name, queues) {
-            Err(TapError::Busy { .. }) if start.elapsed() < patience => {
-                thread::sleep(Duration::from_millis(5));
+            Err(TapError::Busy { .. }) if Instant::now() < deadline => {
+                thread::sleep(predecessor::INTERVAL);
             }
             other => return other,
         }

@@ -8,6 +8,10 @@ use std::os::unix::fs::{
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use rustix::net::sockopt::socket_peercred;
+
+use crate::predecessor;
+
 /// The place of a listening socket. The file goes when this is dropped, unless another took its place.
 #[derive(Debug)]
 pub struct ApiSocket {
@@ -63,7 +67,10 @@ impl ApiSocket {
             builder.recursive(true).mode(0o755);
             builder.create(folder).map_err(failed)?;
         }
-        refuse_what_is_there(path)?;
+        predecessor::outlast(
+            || refuse_what_is_there(path),
+            |error| matches!(error, SocketError::Live { .. }) && listener_is_ending(path),
+        )?;
         // Under another name until the mode is right, so that nobody meets it before.
         let draft = draft(path);
         let _ = fs::remove_file(&draft);
@@ -128,6 +135,17 @@ fn refuse_what_is_there(path: &Path) -> Result<(), SocketError> {
             }),
         },
     }
+}
+
+/// Whether the process that listens can do nothing any more but close the socket, or has just done so.
+fn listener_is_ending(path: &Path) -> bool {
+    let Ok(stream) = UnixStream::connect(path) else {
+        return true;
+    };
+    socket_peercred(&stream)
+        .ok()
+        .and_then(|peer| u32::try_from(peer.pid.as_raw_nonzero().get()).ok())
+        .is_some_and(predecessor::is_ending)
 }
 
 fn draft(path: &Path) -> PathBuf {

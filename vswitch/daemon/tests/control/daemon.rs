@@ -115,6 +115,14 @@ impl Daemon {
         process.wait().unwrap();
     }
 
+    /// As `kill -9`, and the next one is started while the kernel still cleans up after this one.
+    pub(crate) fn kill_and_start(&mut self) {
+        let mut process = self.process.take().unwrap();
+        process.kill().unwrap();
+        self.start();
+        process.wait().unwrap();
+    }
+
     /// As `kill`.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
         let mut process = self.process.take().unwrap();
@@ -132,12 +140,13 @@ impl Daemon {
     /// moment after the client has its answer.
     pub(crate) fn descriptors(&self) -> Vec<String> {
         let pid = self.process.as_ref().unwrap().id();
+        // Before the descriptors, as a connection may close in between.
+        let sockets = unix_sockets();
         let links = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
         let mut open: Vec<String> = links
             .filter_map(|link| fs::read_link(link.unwrap().path()).ok())
             .map(|target| target.to_string_lossy().into_owned())
             .collect();
-        let sockets = unix_sockets();
         open.retain(|target| !sockets.contains(target));
         open.sort();
         open
@@ -226,7 +235,9 @@ impl Drop for Daemon {
 /// The unix sockets of the namespace, as links to them read.
 fn unix_sockets() -> BTreeSet<String> {
     let table = fs::read_to_string("/proc/net/unix").unwrap();
-    let inodes = table.lines().filter_map(|line| line.split_whitespace().nth(6));
+    let inodes = table
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(6));
     inodes.map(|inode| format!("socket:[{inode}]")).collect()
 }
 

@@ -1,6 +1,7 @@
 //! The daemon dies or ends, and is started again.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use vswitch_api::NetworkCreate;
 use vswitch_cnm::{Endpoint, Phase, Sandbox, SandboxKey};
@@ -8,7 +9,7 @@ use vswitch_netio::netns::NamedNetns;
 use vswitchd::daemon_id::DaemonId;
 use vswitchd::store::{Change, Table};
 
-use crate::daemon::{Daemon, bridge};
+use crate::daemon::{Daemon, bridge, to};
 use crate::lab;
 
 /// A daemon with network `web` (10.5.0.0/24) and the sandboxes a and b on it.
@@ -73,6 +74,36 @@ fn a_daemon_that_is_told_to_end_leaves_interfaces_and_records() {
         daemon.start();
         assert_eq!(daemon.attached("web"), ["a", "b"]);
         assert!(lab::succeeds_in("b", "ping -c 1 -W 5 10.5.0.2"));
+    });
+}
+
+#[test]
+fn a_killed_daemon_that_is_not_quite_gone_is_waited_for() {
+    lab::isolated(|| {
+        let mut daemon = Daemon::new();
+        daemon.network(&bridge("web", "10.5.0.0/24"));
+        let names: Vec<String> = (0..40).map(|n| format!("s{n}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        daemon.sandboxes(&names);
+        for name in &names {
+            daemon.attach("web", name);
+        }
+        for _ in 0..3 {
+            let start = Instant::now();
+            daemon.kill_and_start();
+            println!(
+                "{} endpoints again after {:?}",
+                names.len(),
+                start.elapsed()
+            );
+            assert_eq!(daemon.attached("web").len(), names.len());
+            for name in &names {
+                assert!(lab::link(name, "eth0").unwrap().carrier, "{name}");
+            }
+            assert!(lab::succeeds_in("s3", "ping -c 1 -W 5 10.5.0.9"));
+        }
+        assert_eq!(daemon.logged(&["ERROR"]), 0);
+        assert_eq!(daemon.logged(&["WARN"]), 0);
     });
 }
 
@@ -275,7 +306,7 @@ fn a_namespace_without_a_name_lives_as_long_as_its_processes() {
         NamedNetns::delete(&"a".parse().unwrap()).unwrap();
         daemon.start();
         // Longer than a sweep takes to come.
-        std::thread::sleep(std::time::Duration::from_secs(3));
+        std::thread::sleep(Duration::from_secs(3));
         assert_eq!(daemon.attached("web"), ["a", "b"]);
         process.kill().unwrap();
         process.wait().unwrap();
@@ -314,5 +345,61 @@ fn dual_stack_and_internal_networks_come_back_too() {
         let after = daemon.block_on(daemon.client().network("deep")).unwrap();
         assert_eq!(before, after);
         assert_eq!(lab::addresses("a", "eth0").len(), 2);
+    });
+}
+
+#[test]
+fn killed_at_any_moment_nothing_is_half_made() {
+    lab::isolated(|| {
+        const SANDBOXES: [&str; 3] = ["a", "b", "c"];
+        let mut daemon = Daemon::new();
+        daemon.network(&bridge("web", "10.5.0.0/24"));
+        daemon.sandboxes(&SANDBOXES);
+        for round in 0..12 {
+            let client = daemon.client();
+            // Attaches and detaches until the daemon is gone.
+            let user = std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .unwrap();
+                for sandbox in SANDBOXES.iter().cycle() {
+                    let detached = runtime.block_on(client.detach("web", sandbox));
+                    let attached = runtime.block_on(client.attach("web", &to(sandbox)));
+                    let alive = [detached.err(), attached.err()]
+                        .into_iter()
+                        .flatten()
+                        .all(|error| error.code().is_some());
+                    if !alive {
+                        return;
+                    }
+                }
+            });
+            // Moments spread over several commands, another one each round.
+            std::thread::sleep(Duration::from_millis(40 + 17 * round));
+            daemon.kill();
+            user.join().unwrap();
+            daemon.start();
+            let attached = daemon.attached("web");
+            for sandbox in SANDBOXES {
+                let expected = 1 + usize::from(attached.iter().any(|name| name == sandbox));
+                assert_eq!(
+                    lab::links(sandbox).len(),
+                    expected,
+                    "{sandbox} in round {round}"
+                );
+            }
+            assert_eq!(lab::host_taps().len(), 1, "in round {round}");
+        }
+        assert_eq!(daemon.logged(&["ERROR"]), 0);
+        for sandbox in daemon.attached("web") {
+            daemon.detach("web", &sandbox);
+        }
+        let endpoint = daemon.attach("web", "c");
+        assert_eq!(
+            endpoint.addresses[0].to_string(),
+            "10.5.0.2/24",
+            "no address leaked"
+        );
     });
 }
