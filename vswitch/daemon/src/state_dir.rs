@@ -51,14 +51,15 @@ fn holder_is_ending(path: &Path) -> bool {
 
 impl StateDir {
     /// Makes the folder if it is not there, for the owner's eyes only, and locks it. A daemon that was
-    /// killed is waited for until it is gone; one that lives is not.
+    /// killed is waited for until it is gone.
     ///
     /// # Errors
     /// [`StateDirError`].
     pub fn lock(path: &Path) -> Result<Self, StateDirError> {
         predecessor::outlast(
             || Self::try_lock(path),
-            |error| matches!(error, StateDirError::Locked { .. }) && holder_is_ending(path),
+            |error| matches!(error, StateDirError::Locked { .. }),
+            || holder_is_ending(path),
         )
     }
 

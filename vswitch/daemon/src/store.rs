@@ -130,7 +130,7 @@ impl Store {
         let check = || {
             // We have the folder's lock, so it can only be one that is about to be gone.
             let busy = |error: &StoreError| matches!(error, StoreError::Busy { .. });
-            let mut database = predecessor::outlast(|| open(&path), busy)?;
+            let mut database = predecessor::outlast(|| open(&path), busy, || true)?;
             let sound = database.check_integrity().map_err(|e| explain(&path, e))?;
             if !sound {
                 tracing::warn!(file = %path.display(), "the state file was repaired");

@@ -69,7 +69,8 @@ impl ApiSocket {
         }
         predecessor::outlast(
             || refuse_what_is_there(path),
-            |error| matches!(error, SocketError::Live { .. }) && listener_is_ending(path),
+            |error| matches!(error, SocketError::Live { .. }),
+            || listener_is_ending(path),
         )?;
         // Under another name until the mode is right, so that nobody meets it before.
         let draft = draft(path);

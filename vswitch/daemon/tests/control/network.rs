@@ -92,7 +92,7 @@ fn a_deleted_host_port_is_made_anew() {
         lab::eventually("the host port is back", || {
             lab::host_link(&name).is_some_and(|link| link.index != index && link.up)
         });
-        assert_eq!(daemon.logged(&["WARN", "deleted the host port"]), 1);
+        lab::eventually_eq(&1, || daemon.logged(&["WARN", "deleted the host port"]));
     });
 }
 
