@@ -1,0 +1,91 @@
+//! The same runs through several switches, alternating, so that the machine's moods hit all alike.
+//!
+//! Method: datapath research §4.13 (RFC 8204): both ends, the switch and the load share the
+//! processors here, so throughput is never shown without the processor time that it cost.
+
+mod case;
+mod machine;
+mod measurement;
+mod peer;
+mod peers;
+mod processor;
+mod report;
+mod summary;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+use case::Case;
+use machine::Machine;
+use peer::PeerKind;
+use summary::Summary;
+
+/// What to compare, and how long.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Length of one run
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: u32,
+    /// Runs of each case through each switch
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    repeats: u32,
+    /// What is measured
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Case::ALL)]
+    cases: Vec<Case>,
+    /// What is compared; ratios are to the first
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = PeerKind::ALL)]
+    peers: Vec<PeerKind>,
+    /// Write every figure to this file, too
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+/// Runs the lab and prints what came of it.
+///
+/// # Errors
+/// If a switch cannot be set up, or a run fails.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let machine = Machine::read()?;
+    report::machine(&machine);
+    let mut peers = Vec::new();
+    for kind in &arguments.peers {
+        let peer = kind
+            .set_up()
+            .with_context(|| format!("set up {}", kind.title()))?;
+        peer.ends()
+            .check()
+            .with_context(|| format!("{} carries no traffic", kind.title()))?;
+        peers.push((*kind, peer));
+    }
+    ensure!(!peers.is_empty(), "nothing to compare");
+
+    let mut summaries = Vec::new();
+    for case in &arguments.cases {
+        let mut runs = vec![Vec::new(); peers.len()];
+        for repeat in 0..arguments.repeats {
+            for (index, (kind, peer)) in peers.iter().enumerate() {
+                report::progress(case.title(), kind.title(), repeat + 1, arguments.repeats);
+                let measurement = measurement::run(*case, peer.as_ref(), arguments.seconds)
+                    .with_context(|| format!("{} through {}", case.title(), kind.title()))?;
+                runs[index].push(measurement);
+            }
+        }
+        for ((kind, _), runs) in peers.iter().zip(runs) {
+            summaries.extend(Summary::of(*case, *kind, &runs));
+        }
+    }
+    summary::compare(&mut summaries, arguments.peers[0]);
+    report::table(&summaries);
+    if let Some(path) = &arguments.json {
+        let text = serde_json::to_string_pretty(&serde_json::json!({
+            "machine": machine,
+            "seconds": arguments.seconds,
+            "repeats": arguments.repeats,
+            "results": summaries,
+        }))?;
+        std::fs::write(path, text + "\n").with_context(|| format!("write {}", path.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! Private hosts with a `vswitchd` each: the harness of the end-to-end tests and of the lab.
+//!
+//! A [`Host`] is a network and a mount namespace of its own: whatever happens in it is invisible to
+//! the machine and to other hosts, so tests run in parallel. Everything needs root, and says so.
+
+mod background;
+mod binaries;
+mod capture;
+mod daemon;
+mod figures;
+mod host;
+mod iperf;
+mod place;
+mod process;
+mod program;
+mod wait;
+
+pub use background::Background;
+pub use binaries::binary;
+pub use capture::{Capture, send_frames, send_with_vnet_header};
+pub use daemon::{Daemon, DaemonOptions, Refusal, state_files};
+pub use figures::figures;
+pub use host::Host;
+pub use iperf::{IperfClient, IperfRun, IperfServer, Protocol};
+pub use place::Place;
+pub use process::ProcessFigures;
+pub use program::{Finished, Program};
+pub use wait::eventually;
