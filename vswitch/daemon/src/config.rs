@@ -191,7 +191,7 @@ impl Config {
                 .or(file.state_dir)
                 .unwrap_or_else(|| "/var/lib/vswitch".into()),
             workers: workers.map_or_else(default_workers, |Workers(count)| count),
-            worker_nice: file.worker_nice.map_or(0, |Nice(nice)| nice),
+            worker_nice: file.worker_nice.map_or(DEFAULT_NICE, |Nice(nice)| nice),
             mtu: file.mtu.map(|Mtu(mtu)| mtu),
             uplink: flags.uplink.or(file.uplink).unwrap_or_default(),
             metrics: flags.metrics.or(file.metrics),
@@ -227,6 +227,10 @@ impl File {
         })
     }
 }
+
+/// Workers yield to the containers: the bursts they read are longer then, so more is joined, and a
+/// flood is shed in the TAP's queue, before a copy was paid for.
+const DEFAULT_NICE: i32 = 10;
 
 fn default_workers() -> NonZeroUsize {
     let processors = vswitch_netio::thread::affinity().map_or(1, |cpus| cpus.len());

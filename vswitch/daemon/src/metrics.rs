@@ -31,7 +31,7 @@ struct Ports(Vec<PortStats>);
 /// A counter that every port has one of: name, help, value.
 type PortCounter = (&'static str, &'static str, fn(&PortStats) -> u64);
 
-const COUNTERS: [PortCounter; 7] = [
+const COUNTERS: [PortCounter; 8] = [
     (
         "port_received_frames",
         "Frames that the sandbox sent, a super-frame counts once",
@@ -53,6 +53,11 @@ const COUNTERS: [PortCounter; 7] = [
     ("port_sent_bytes", "Octets that the sandbox received", |p| {
         p.tx.bytes
     }),
+    (
+        "port_sent_super_frames",
+        "Frames that the sandbox received and that hold several segments",
+        |p| p.tx.super_frames,
+    ),
     (
         "port_coalesced_frames",
         "Frames that were joined with the one before them",

@@ -41,6 +41,8 @@ pub struct Lane {
     pub sent_frames: Counter,
     /// Octets sent.
     pub sent_bytes: Counter,
+    /// Super-frames among the frames sent: whole from another port, or merged here.
+    pub sent_super: Counter,
     /// Datagrams that were merged into a super-frame before they were sent.
     pub coalesced: Counter,
     /// Super-frames that had to be segmented because this port cannot take them.
@@ -58,6 +60,7 @@ impl Default for Lane {
             received_super: Counter::default(),
             sent_frames: Counter::default(),
             sent_bytes: Counter::default(),
+            sent_super: Counter::default(),
             coalesced: Counter::default(),
             segmented: Counter::default(),
             fdb_full: Counter::default(),
@@ -110,6 +113,7 @@ impl PortCounters {
             received_super: sum(|l| &l.received_super),
             sent_frames: sum(|l| &l.sent_frames),
             sent_bytes: sum(|l| &l.sent_bytes),
+            sent_super: sum(|l| &l.sent_super),
             coalesced: sum(|l| &l.coalesced),
             segmented: sum(|l| &l.segmented),
             fdb_full: sum(|l| &l.fdb_full),
@@ -132,6 +136,7 @@ pub struct Totals {
     pub received_super: u64,
     pub sent_frames: u64,
     pub sent_bytes: u64,
+    pub sent_super: u64,
     pub coalesced: u64,
     pub segmented: u64,
     pub fdb_full: u64,

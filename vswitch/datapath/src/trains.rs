@@ -208,7 +208,10 @@ impl Trains {
                 scratch: &mut [],
             };
             match transmit.send(&parts[..=cars.len()], len) {
-                Ok(()) if !cars.is_empty() => lane.coalesced.add(train.segments() as u64),
+                Ok(()) if !cars.is_empty() => {
+                    lane.sent_super.add(1);
+                    lane.coalesced.add(train.segments() as u64);
+                }
                 Ok(()) => {}
                 Err(error) => (0..train.segments()).for_each(|_| lane.dropped(error.into())),
             }

@@ -115,6 +115,18 @@ impl<W: Wires> Transmit<'_, W> {
         headers_len: usize,
         tag: TagAction,
     ) -> Result<(), SendError> {
+        self.with_tag(bytes, offload, headers_len, tag)?;
+        self.lane.sent_super.add(offload.gso.is_some().into());
+        Ok(())
+    }
+
+    fn with_tag(
+        &mut self,
+        bytes: &[u8],
+        offload: Offload,
+        headers_len: usize,
+        tag: TagAction,
+    ) -> Result<(), SendError> {
         const MACS: usize = 12;
         let (removed, inserted) = match tag {
             TagAction::Keep => (0, None),

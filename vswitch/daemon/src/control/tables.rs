@@ -166,7 +166,7 @@ impl Control {
                 tx: api::Traffic {
                     frames: totals.sent_frames,
                     bytes: totals.sent_bytes,
-                    super_frames: 0,
+                    super_frames: totals.sent_super,
                 },
                 coalesced: totals.coalesced,
                 segmented: totals.segmented,

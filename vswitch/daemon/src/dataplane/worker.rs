@@ -25,6 +25,12 @@ const BURST: usize = 64;
 const EVENTS: usize = 64;
 /// How often aged entries are swept from the learned tables, by the first worker.
 const SWEEP: Duration = Duration::from_secs(10);
+/// How long a worker looks for the next frame before it sleeps, while frames come quickly. A
+/// sleeping worker has to be woken for each message of a conversation, which costs more than the
+/// switching; see ARCHITECTURE.md for what was measured.
+const PATIENCE: Duration = Duration::from_micros(20);
+/// Frames come quickly when the last wait was no longer than this.
+const QUICKLY: Duration = Duration::from_micros(50);
 /// No port has this token: port numbers are dense.
 const WAKE: Token = Token(u64::MAX);
 
@@ -47,6 +53,8 @@ pub(super) struct Worker {
     polled: HashMap<Token, Arc<Wire>>,
     forwarder: Forwarder,
     swept: Moment,
+    /// How long the last wait was.
+    last_wait: Duration,
 }
 
 impl Worker {
@@ -61,6 +69,7 @@ impl Worker {
             polled: HashMap::new(),
             forwarder: Forwarder::default(),
             swept: clock::now_coarse(),
+            last_wait: Duration::MAX,
         })
     }
 
@@ -70,11 +79,16 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         let mut cache = arc_swap::Cache::new(&shared.snapshot);
         let mut generation = 0;
+        let mut idle_since = clock::now();
         while !shared.stop.load(Ordering::Relaxed) {
-            let timeout = (self.number == 0).then_some(SWEEP);
-            if let Err(error) = self.epoll.wait(&mut events, timeout) {
+            if let Err(error) = self.wait(&mut events, idle_since) {
                 tracing::error!(worker = self.number, %error, "cannot wait for ports; worker ends");
-                return;
+                break;
+            }
+            // Before the snapshot is loaded: a ring that is heard now was for it, or for an
+            // earlier one; the next one's will be heard next time.
+            if events.iter().any(|event| event.token == WAKE) {
+                self.waker.drain();
             }
             let snapshot = cache.load();
             if snapshot.generation != generation {
@@ -83,10 +97,9 @@ impl Worker {
                 shared.progress.reached(self.number, generation);
             }
             let now = clock::now();
-            for event in events.iter() {
-                if event.token == WAKE {
-                    self.waker.drain();
-                } else if event.failed {
+            self.last_wait = now.since(idle_since);
+            for event in events.iter().filter(|event| event.token != WAKE) {
+                if event.failed {
                     self.let_go(event.token);
                 } else {
                     self.serve(snapshot, event.token, now);
@@ -96,9 +109,24 @@ impl Worker {
                 self.swept = now;
                 sweep(snapshot, now);
             }
+            idle_since = clock::now();
         }
         // The control side may be waiting for a generation this worker will not see.
         shared.progress.reached(self.number, u64::MAX);
+    }
+
+    /// Waits for something to do: patiently for a while if that is likely to come soon, then
+    /// asleep.
+    fn wait(&self, events: &mut Events, idle_since: Moment) -> io::Result<()> {
+        if self.last_wait <= QUICKLY {
+            while clock::now().since(idle_since) < PATIENCE {
+                self.epoll.wait(events, Some(Duration::ZERO))?;
+                if !events.is_empty() {
+                    return Ok(());
+                }
+            }
+        }
+        self.epoll.wait(events, (self.number == 0).then_some(SWEEP))
     }
 
     /// Makes the epoll set that of the snapshot.

@@ -13,7 +13,7 @@ use vswitchd::daemon_id::DaemonId;
 use vswitchd::state_dir::StateDir;
 use vswitchd::store::Store;
 
-use crate::lab::eventually;
+use crate::lab::{PATIENCE, eventually};
 
 /// A socket, a state directory and a log; and the process, while it runs.
 pub(crate) struct Daemon {
@@ -168,7 +168,9 @@ impl Daemon {
     }
 
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        self.runtime.block_on(future)
+        let patient = async { tokio::time::timeout(PATIENCE, future).await };
+        let answer = self.runtime.block_on(patient);
+        answer.expect("the daemon answers: it hangs in a command")
     }
 
     /// Makes a network and returns its id.

@@ -191,7 +191,7 @@ fn judge(bench: &mut Bench, ingress: PortId, frame: &TapFrame) -> Result<(), Tes
     for port in PORTS {
         let out: Vec<_> = crate::wire::at(port, &sent).collect();
         let counted = counters::sum([on(port).sent(out.iter().copied())]);
-        for name in ["sent_frames", "sent_bytes"] {
+        for name in ["sent_frames", "sent_bytes", "sent_super"] {
             prop_assert_eq!(count(&changes, port, name), count(&counted, port, name));
         }
         prop_assert!(drops(&changes, port) <= 1);
@@ -275,7 +275,7 @@ proptest! {
         }
         for changes in [&mut one, &mut many] {
             changes.retain(|(_, name), _| {
-                !["sent_frames", "sent_bytes", "coalesced"].contains(name)
+                !["sent_frames", "sent_bytes", "sent_super", "coalesced"].contains(name)
             });
         }
         prop_assert_eq!(one, many);

@@ -51,6 +51,7 @@ impl Change {
             change
                 .and("sent_frames", 1)
                 .and("sent_bytes", frame.bytes.len() as u64)
+                .and("sent_super", frame.is_super().into())
         })
     }
 
@@ -92,6 +93,7 @@ pub(crate) fn list(totals: &Totals) -> impl Iterator<Item = (&'static str, u64)>
         received_super,
         sent_frames,
         sent_bytes,
+        sent_super,
         coalesced,
         segmented,
         fdb_full,
@@ -103,6 +105,7 @@ pub(crate) fn list(totals: &Totals) -> impl Iterator<Item = (&'static str, u64)>
         ("received_super", received_super),
         ("sent_frames", sent_frames),
         ("sent_bytes", sent_bytes),
+        ("sent_super", sent_super),
         ("coalesced", coalesced),
         ("segmented", segmented),
         ("fdb_full", fdb_full),

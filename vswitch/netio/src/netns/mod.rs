@@ -39,7 +39,7 @@ pub enum NetnsError {
         pid: u32,
     },
     /// There is a file, but no namespace is mounted on it.
-    #[error("{} is not a namespace: nothing is mounted on that file, remove it", path.display())]
+    #[error("{} is not a network namespace: nothing is mounted on that file", path.display())]
     NotANamespace {
         /// The file.
         path: PathBuf,
