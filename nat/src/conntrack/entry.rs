@@ -1,0 +1,100 @@
+//! What is kept of a session and of a mapping. A million of each have to fit, so both are packed.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use super::conversation::Conversation;
+use super::list::{Link, List, links};
+use super::ports::PortSpace;
+use crate::config::Filtering;
+use crate::tuple::{Owner, Protocol};
+
+/// An address and a port, without what else a `SocketAddr` has: 20 octets instead of 32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Endpoint {
+    pub(super) address: IpAddr,
+    pub(super) port: u16,
+}
+
+impl From<SocketAddr> for Endpoint {
+    #[inline]
+    fn from(socket: SocketAddr) -> Self {
+        Self {
+            address: socket.ip(),
+            port: socket.port(),
+        }
+    }
+}
+
+impl From<Endpoint> for SocketAddr {
+    #[inline]
+    fn from(endpoint: Endpoint) -> Self {
+        Self::new(endpoint.address, endpoint.port)
+    }
+}
+
+/// One conversation of a mapping.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// Nanoseconds since the origin, of the last packet that refreshed it.
+    pub(super) seen: u64,
+    pub(super) mapping: u32,
+    /// Its number among all shards' sessions, and its slot in the ledger.
+    pub(super) seat: u32,
+    pub(super) links: [Link; links::COUNT],
+    pub(super) conversation: Conversation,
+    pub(super) remote: Endpoint,
+    /// The bucket of the wheel that it is in.
+    pub(super) bucket: u16,
+}
+
+/// How a mapping came by its external endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It is the inside endpoint itself.
+    Own,
+    /// It is published.
+    Published,
+    /// It was drawn from the ports of one of the host's addresses.
+    Drawn,
+}
+
+/// An inside endpoint and the external one in its place.
+pub(super) struct Mapping {
+    pub(super) owner: Owner,
+    pub(super) sessions: List<{ links::MAPPING }>,
+    pub(super) inside: Endpoint,
+    pub(super) external: Endpoint,
+    pub(super) protocol: Protocol,
+    pub(super) kind: Kind,
+    pub(super) filtering: Filtering,
+    /// Where it holds its external port against others.
+    pub(super) space: Option<Arc<PortSpace>>,
+}
+
+/// What an inside endpoint is to be translated to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// Itself.
+    Own,
+    /// A published endpoint.
+    Published(Endpoint),
+    /// A port of this address, to be drawn.
+    Draw(IpAddr),
+    /// What was drawn before a restart.
+    Keep(Endpoint),
+}
+
+impl Mapping {
+    /// Whether it serves that goal.
+    #[inline]
+    pub(super) fn serves(&self, goal: Goal) -> bool {
+        match goal {
+            Goal::Own => self.kind == Kind::Own,
+            Goal::Published(external) => self.kind == Kind::Published && self.external == external,
+            Goal::Draw(address) | Goal::Keep(Endpoint { address, .. }) => {
+                self.kind == Kind::Drawn && self.external.address == address
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Sessions and mappings by tuples, without frames.
+//!
+//! The table is in shards, each under its own lock. A mapping and all its sessions are in the shard
+//! that the hash of its inside endpoint chooses, so two threads that begin one conversation at once
+//! find each other. From outside the way leads through the port: an array by port says in which
+//! shard its mapping is.
+
+mod conversation;
+mod entry;
+mod inbound;
+mod keys;
+mod list;
+mod mapping;
+mod membership;
+mod outbound;
+mod ports;
+mod quota;
+mod record;
+mod room;
+mod shard;
+mod slab;
+mod step;
+mod upkeep;
+mod wheel;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crossbeam::utils::CachePadded;
+use vswitch_packet::Moment;
+
+use crate::config::Config;
+use crate::published::Published;
+use crate::refusal::Refusal;
+use crate::tuple::{Owner, Protocol, Tuple};
+
+use entry::Endpoint;
+use keys::Keys;
+use ports::{Dice, PortSpaces};
+use quota::{Quotas, Seats};
+use shard::{Shard, Stop};
+
+pub use step::{Step, flag};
+
+/// A power of two.
+const SHARDS: usize = 64;
+
+/// Sessions and mappings, shared by all workers.
+pub struct Conntrack {
+    pool: Pool,
+    shards: Box<[CachePadded<Mutex<Shard>>]>,
+}
+
+/// What all shards draw from.
+struct Pool {
+    config: Config,
+    keys: Keys,
+    dice: Dice,
+    seats: Seats,
+    quotas: Quotas,
+    spaces: PortSpaces,
+    refused: AtomicU64,
+}
+
+/// Where a packet from outside leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inside {
+    /// Whose it is.
+    pub owner: Owner,
+    /// The container's address and port.
+    pub endpoint: SocketAddr,
+}
+
+impl std::fmt::Debug for Conntrack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Conntrack")
+            .field("counts", &self.counts())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Conntrack {
+    /// An empty table.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let shard = |number| CachePadded::new(Mutex::new(Shard::new(number)));
+        Self {
+            shards: (0..SHARDS).map(shard).collect(),
+            pool: Pool {
+                keys: Keys::new(config.seed),
+                dice: Dice::new(config.seed),
+                seats: Seats::new(config.max_sessions),
+                quotas: Quotas::default(),
+                spaces: PortSpaces::default(),
+                refused: AtomicU64::new(0),
+                config,
+            },
+        }
+    }
+
+    /// What the session of `tuple` is translated to. Refreshes nothing: for what ICMP errors are
+    /// about (RFC 5508 REQ-6).
+    #[must_use]
+    pub fn external_of(&self, tuple: &Tuple, now: Moment) -> Option<SocketAddr> {
+        let hash = self.pool.keys.inside(tuple.protocol, tuple.inside.into());
+        let shard = self.shard_of(hash);
+        let id = shard.find(&self.pool, hash, parts(tuple), now)?;
+        Some(shard.mapping_of(id).external.into())
+    }
+
+    /// Where the session of an external and a remote endpoint leads. Refreshes nothing.
+    #[must_use]
+    pub fn inside_of(
+        &self,
+        protocol: Protocol,
+        external: SocketAddr,
+        remote: SocketAddr,
+        published: &Published,
+        now: Moment,
+    ) -> Option<Inside> {
+        let leads = |inside: Endpoint| {
+            let hash = self.pool.keys.inside(protocol, inside);
+            let shard = self.shard_of(hash);
+            let id = shard.find(&self.pool, hash, (protocol, inside, remote.into()), now)?;
+            let mapping = shard.mapping_of(id);
+            (mapping.external == external.into()).then(|| Inside {
+                owner: mapping.owner,
+                endpoint: inside.into(),
+            })
+        };
+        let mapped = || {
+            let place = self.pool.spaces.with(protocol, external.ip(), |space| {
+                space.place(external.port())
+            })?;
+            let shard = self.lock(place.shard);
+            let inside = shard.mappings.get(place.mapping)?.inside;
+            drop(shard);
+            leads(inside)
+        };
+        mapped().or_else(|| leads(published.inside(protocol, external)?.1.into()))
+    }
+
+    /// Whether there is a mapping at an external endpoint. Published ports are not asked.
+    #[must_use]
+    pub fn maps(&self, protocol: Protocol, external: SocketAddr) -> bool {
+        self.pool
+            .spaces
+            .with(protocol, external.ip(), |space| {
+                space.place(external.port())
+            })
+            .is_some()
+    }
+
+    #[inline]
+    fn shard_of(&self, hash: u64) -> MutexGuard<'_, Shard> {
+        // Bits that the tables within a shard do not use.
+        self.lock((hash >> 32) as usize % SHARDS)
+    }
+
+    #[inline]
+    fn lock(&self, number: usize) -> MutexGuard<'_, Shard> {
+        self.shards[number]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does what `attempt` does, and again after making room if that is what it wants.
+    fn with_room<T>(
+        &self,
+        now: Moment,
+        mut attempt: impl FnMut() -> Result<T, Stop>,
+    ) -> Result<T, Refusal> {
+        /// Other threads may be quicker to take what one has made free.
+        const TRIES: usize = 4;
+
+        let mut result = attempt();
+        for _ in 1..TRIES {
+            match result {
+                Err(stop) if self.make_room(stop, now) => result = attempt(),
+                _ => break,
+            }
+        }
+        result.map_err(|stop| {
+            let refusal = match stop {
+                Stop::Refused(refusal) => refusal,
+                Stop::OwnerFull(_) => Refusal::SessionLimit,
+                Stop::TableFull(_) => Refusal::TableFull,
+                Stop::PortsFull(..) => Refusal::PortsExhausted,
+            };
+            if refusal != Refusal::NotOurs {
+                self.pool.refused.fetch_add(1, Ordering::Relaxed);
+            }
+            refusal
+        })
+    }
+}
+
+#[inline]
+fn parts(tuple: &Tuple) -> (Protocol, Endpoint, Endpoint) {
+    (tuple.protocol, tuple.inside.into(), tuple.remote.into())
+}
