@@ -111,7 +111,7 @@ impl AsFd for Monitor {
 
 /// What cannot be decoded, of a kind that no table of ours holds, is no news.
 fn changes(datagram: &[u8]) -> impl Iterator<Item = Change> {
-    messages(datagram)
+    messages::<RouteNetlinkMessage>(datagram)
         .filter_map(Result::ok)
         .filter_map(|message| match message.payload {
             NetlinkPayload::InnerMessage(inner) => Change::decode(inner),

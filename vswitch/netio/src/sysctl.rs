@@ -1,8 +1,8 @@
 //! The kernel's network settings below `/proc/sys/net`, of the calling thread's namespace.
 
-use std::fs;
-use std::io;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use crate::InterfaceName;
 
@@ -37,6 +37,9 @@ pub enum SysctlError {
     },
 }
 
+/// Bytes of a setting at most: a list of every other port, each with a comma.
+const LONGEST: usize = 6 << 15;
+
 /// Writes the setting below `/proc/sys/net` that these path components name.
 ///
 /// `/proc/sys/net` shows each thread its own namespace, so this works inside
@@ -55,8 +58,17 @@ pub fn write(components: &[&str], value: &str) -> Result<(), SysctlError> {
 /// As [`write()`].
 pub fn read(components: &[&str]) -> Result<String, SysctlError> {
     let path = path(components)?;
-    let text = fs::read_to_string(&path).map_err(|source| SysctlError::new(path, source))?;
+    let text = read_whole(&path).map_err(|source| SysctlError::new(path, source))?;
     Ok(text.trim_end().to_owned())
+}
+
+/// Reads a setting in one call: of a list, the kernel gives what there is room for and then says that it was
+/// the end (`proc_do_large_bitmap`, `kernel/sysctl.c`), and `fs::read` begins with room for 32 bytes.
+fn read_whole(path: &Path) -> io::Result<String> {
+    let mut text = vec![0; LONGEST];
+    let length = File::open(path)?.read(&mut text)?;
+    text.truncate(length);
+    String::from_utf8(text).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
 /// Takes IPv6 away from an interface, with its addresses, or gives it back.

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::route::{
-    self as wire, RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteVia,
+    self as wire, RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteMetric,
+    RouteVia,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
@@ -32,6 +33,8 @@ pub struct Route {
     pub metric: u32,
     /// The source address of the host's own packets.
     pub preferred_source: Option<IpAddr>,
+    /// The longest packet on the way, in bytes, where it is shorter than the interface's.
+    pub mtu: Option<u32>,
     /// 4 or 6.
     pub version: u8,
 }
@@ -132,6 +135,7 @@ impl Route {
             protocol: RouteProtocol::Static,
             metric: 0,
             preferred_source: None,
+            mtu: None,
             version,
         }
     }
@@ -222,6 +226,7 @@ impl Route {
             protocol: header.protocol.into(),
             metric: 0,
             preferred_source: None,
+            mtu: None,
             version,
         };
         if header.destination_prefix_length > 0 {
@@ -241,6 +246,12 @@ impl Route {
                 }
                 RouteAttribute::Table(table) => route.table = RouteTable::from_number(table),
                 RouteAttribute::Priority(metric) => route.metric = metric,
+                RouteAttribute::Metrics(metrics) => {
+                    route.mtu = metrics.iter().find_map(|metric| match metric {
+                        RouteMetric::Mtu(mtu) => Some(*mtu),
+                        _ => None,
+                    });
+                }
                 RouteAttribute::PrefSource(address) => route.preferred_source = ip(&address),
                 RouteAttribute::MultiPath(hops) => {
                     let Some(hop) = hops.into_iter().next() else {
@@ -296,6 +307,10 @@ impl Route {
         attributes.extend(
             self.preferred_source
                 .map(|ip| RouteAttribute::PrefSource(ip.into())),
+        );
+        attributes.extend(
+            self.mtu
+                .map(|mtu| RouteAttribute::Metrics(vec![RouteMetric::Mtu(mtu)])),
         );
         if self.interface != 0 {
             attributes.push(RouteAttribute::Oif(self.interface));

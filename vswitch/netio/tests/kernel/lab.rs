@@ -1,7 +1,8 @@
 //! A place to experiment in: namespaces that vanish with the test's thread.
 
+use std::net::UdpSocket;
 use std::num::NonZeroUsize;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -96,7 +97,7 @@ pub(crate) fn next_frame(queue: &TapQueue) -> Vec<u8> {
 /// Makes the kernel of the calling thread's namespace send a frame towards an address: an ARP request
 /// or a datagram.
 pub(crate) fn provoke_frame(towards: &str) {
-    let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
     // Without a neighbour the datagram waits, and an ARP request is the frame.
     socket.send_to(b"hello", towards).unwrap();
 }
@@ -108,4 +109,32 @@ pub(crate) fn ethernet(destination: [u8; 6], ethertype: u16, payload: &[u8]) -> 
     frame.extend(ethertype.to_be_bytes());
     frame.extend(payload);
     frame
+}
+
+/// The ones' complement sum of RFC 1071.
+pub(crate) fn sum(bytes: &[u8]) -> u16 {
+    let words = bytes
+        .chunks(2)
+        .map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1]));
+    let mut sum: u32 = words.sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum as u16
+}
+
+/// Has the kernel cut what is sent into datagrams of that length.
+pub(crate) fn set_udp_segment(socket: &UdpSocket, segment: libc::c_int) {
+    let length = size_of_val(&segment) as libc::socklen_t;
+    // SAFETY: the kernel reads the number that the pointer and the length describe.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_UDP,
+            libc::UDP_SEGMENT,
+            (&raw const segment).cast(),
+            length,
+        )
+    };
+    assert_eq!(result, 0);
 }

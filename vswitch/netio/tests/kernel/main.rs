@@ -6,7 +6,9 @@
     reason = "a surprise is a failed test"
 )]
 
+mod divert;
 mod lab;
+mod local_delivery;
 mod monitor;
 mod netlink;
 mod netns;
@@ -15,3 +17,5 @@ mod super_frame;
 mod sysctl;
 mod tap;
 mod tap_lifetime;
+mod uplink;
+mod uplink_socket;

@@ -289,6 +289,7 @@ fn routes_of_other_makers_are_read() {
         .unwrap();
     lab::command("ip route add blackhole 10.9.0.0/16 metric 5");
     lab::command("ip route add 10.8.0.0/16 via 10.0.0.1 table 1000 proto dhcp");
+    lab::command("ip route add 10.6.0.0/16 via 10.0.0.1 mtu 1400");
     lab::command("ip route add 10.7.0.0/16 nexthop via 10.0.0.1 nexthop via 10.0.0.2");
     let routes = netlink.routes().unwrap();
     let find = |net: &str| {
@@ -307,6 +308,8 @@ fn routes_of_other_makers_are_read() {
         (other.table, other.protocol),
         (RouteTable::Other(1000), RouteProtocol::Other(16))
     );
+    assert_eq!(find("10.6.0.0/16").mtu, Some(1400));
+    assert_eq!(other.mtu, None);
     let several = find("10.7.0.0/16");
     assert_eq!(
         (several.gateway, several.interface),

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -150,7 +149,7 @@ fn a_udp_super_frame_is_read_whole() {
     let socket = netns
         .run(|| UdpSocket::bind("10.0.0.1:7").unwrap())
         .unwrap();
-    set_udp_segment(&socket, 1000);
+    lab::set_udp_segment(&socket, 1000);
     socket.send_to(&[7; 3500], "10.0.0.2:7").unwrap();
 
     let mut buffer = [0; 8192];
@@ -225,14 +224,14 @@ fn udp_super_frame(destination: [u8; 6], payload: &[u8], segment: u16) -> Vec<u8
     let mut ip = vec![0x45, 0];
     ip.extend((20 + udp_length).to_be_bytes());
     ip.extend([0, 0, 0x40, 0, 64, 17, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1]);
-    let checksum = !sum(&ip);
+    let checksum = !lab::sum(&ip);
     ip[10..12].copy_from_slice(&checksum.to_be_bytes());
     let mut pseudo = ip[12..20].to_vec();
     pseudo.extend([0, 17]);
     pseudo.extend(udp_length.to_be_bytes());
     ip.extend([0, 9, 0, 7]);
     ip.extend(udp_length.to_be_bytes());
-    ip.extend(sum(&pseudo).to_be_bytes());
+    ip.extend(lab::sum(&pseudo).to_be_bytes());
     ip.extend(payload);
 
     let mut packet = vec![1, GSO_UDP_L4];
@@ -241,31 +240,4 @@ fn udp_super_frame(destination: [u8; 6], payload: &[u8], segment: u16) -> Vec<u8
     }
     packet.extend(lab::ethernet(destination, 0x0800, &ip));
     packet
-}
-
-/// The ones' complement sum of RFC 1071.
-fn sum(bytes: &[u8]) -> u16 {
-    let words = bytes
-        .chunks(2)
-        .map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1]));
-    let mut sum: u32 = words.sum();
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    sum as u16
-}
-
-fn set_udp_segment(socket: &UdpSocket, segment: libc::c_int) {
-    let length = size_of_val(&segment) as libc::socklen_t;
-    // SAFETY: the kernel reads the number that the pointer and the length describe.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_fd().as_raw_fd(),
-            libc::SOL_UDP,
-            libc::UDP_SEGMENT,
-            (&raw const segment).cast(),
-            length,
-        )
-    };
-    assert_eq!(result, 0);
 }

@@ -1,5 +1,6 @@
 //! Settings are those of the thread's namespace.
 
+use vswitch_netio::ephemeral_ports;
 use vswitch_netio::netlink::Netlink;
 use vswitch_netio::netns::Netns;
 use vswitch_netio::sysctl::{self, SysctlError};
@@ -59,4 +60,44 @@ fn the_names_of_all_interfaces_cannot_be_given_to_one() {
             "the kernel made an interface named {name}"
         );
     }
+}
+
+#[test]
+fn reserved_ports_are_kept_from_the_kernel_and_others_reservations_stay() {
+    lab::enter();
+    lab::command("ip link set lo up");
+    let range = ["ipv4", "ip_local_port_range"];
+    sysctl::write(&range, "40000 40003").unwrap();
+    assert_eq!(ephemeral_ports::range().unwrap(), 40000..=40003);
+    sysctl::write(&["ipv4", "ip_local_reserved_ports"], "9000").unwrap();
+    ephemeral_ports::reserve(&[40000..=40001], &[]).unwrap();
+    ephemeral_ports::reserve(&[40002..=40003], &[40000..=40001]).unwrap();
+    let reserved = || sysctl::read(&["ipv4", "ip_local_reserved_ports"]).unwrap();
+    assert_eq!(reserved(), "9000,40002-40003");
+    let sockets: Vec<_> = (0..2)
+        .map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap())
+        .collect();
+    let mut ports: Vec<u16> = sockets
+        .iter()
+        .map(|socket| socket.local_addr().unwrap().port())
+        .collect();
+    ports.sort_unstable();
+    assert_eq!(ports, [40000, 40001]);
+    let asked_for = std::net::UdpSocket::bind("127.0.0.1:40002");
+    assert!(asked_for.is_ok(), "who asks for it gets it");
+    ephemeral_ports::reserve(&[], &[9000..=9000, 40002..=40003]).unwrap();
+    assert_eq!(reserved(), "");
+}
+
+#[test]
+fn a_long_list_is_read_whole_and_kept() {
+    lab::enter();
+    let setting = ["ipv4", "ip_local_reserved_ports"];
+    let every_other = (1..=65535).step_by(2).map(|port: u32| port.to_string());
+    let list = every_other.collect::<Vec<_>>().join(",");
+    sysctl::write(&setting, &list).unwrap();
+    assert_eq!(sysctl::read(&setting).unwrap(), list);
+    ephemeral_ports::reserve(&[40000..=40000], &[]).unwrap();
+    let kept = list.replace("39999,40001", "39999-40001");
+    assert_eq!(sysctl::read(&setting).unwrap(), kept);
 }
