@@ -47,6 +47,9 @@ pub struct Lane {
     pub coalesced: Counter,
     /// Super-frames that had to be segmented because this port cannot take them.
     pub segmented: Counter,
+    /// Frames received that had to wait: for a neighbour, or for their first fragment. Each comes
+    /// to another end later, or waits in vain.
+    pub held: Counter,
     /// Source addresses not learned because the FDB was full.
     pub fdb_full: Counter,
     drops: [Counter; DropReason::COUNT],
@@ -63,6 +66,7 @@ impl Default for Lane {
             sent_super: Counter::default(),
             coalesced: Counter::default(),
             segmented: Counter::default(),
+            held: Counter::default(),
             fdb_full: Counter::default(),
             drops: core::array::from_fn(|_| Counter::default()),
         }
@@ -116,6 +120,7 @@ impl PortCounters {
             sent_super: sum(|l| &l.sent_super),
             coalesced: sum(|l| &l.coalesced),
             segmented: sum(|l| &l.segmented),
+            held: sum(|l| &l.held),
             fdb_full: sum(|l| &l.fdb_full),
             drops: core::array::from_fn(|reason| {
                 self.lanes
@@ -139,6 +144,7 @@ pub struct Totals {
     pub sent_super: u64,
     pub coalesced: u64,
     pub segmented: u64,
+    pub held: u64,
     pub fdb_full: u64,
     drops: [u64; DropReason::COUNT],
 }

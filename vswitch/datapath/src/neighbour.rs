@@ -5,6 +5,7 @@ use core::time::Duration;
 use std::net::IpAddr;
 
 use dashmap::{DashMap, Entry};
+use foldhash::fast::RandomState;
 use vswitch_packet::{MacAddr, Moment};
 
 use crate::port::PortId;
@@ -16,6 +17,12 @@ pub const DEFAULT_LIMIT: usize = 4096;
 /// (RFC 1122 §2.3.2.1), as Linux's `gc_stale_time`.
 pub const LIFETIME: Duration = Duration::from_secs(60);
 
+/// How long a learned neighbour is trusted without a question: RFC 4861 §10, `REACHABLE_TIME`.
+pub const TRUSTED: Duration = Duration::from_secs(30);
+
+/// How long one round of questions after a neighbour takes at most: three, a second apart, and some.
+const ROUND: Duration = Duration::from_secs(5);
+
 /// What is known of one IP address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Neighbour {
@@ -25,8 +32,21 @@ pub struct Neighbour {
     pub port: PortId,
     /// When it was last confirmed.
     pub confirmed: Moment,
+    /// When it was last asked whether it is still there.
+    pub asked: Moment,
     /// Where this is known from.
     pub origin: Origin,
+}
+
+impl Neighbour {
+    /// Whether it is to be asked if it is still there.
+    #[inline]
+    #[must_use]
+    pub fn is_stale(&self, now: Moment) -> bool {
+        self.origin == Origin::Learned
+            && now.since(self.confirmed) >= TRUSTED
+            && now.since(self.asked) >= ROUND
+    }
 }
 
 /// Where an entry comes from.
@@ -41,7 +61,7 @@ pub enum Origin {
 /// The neighbours on one bridge, shared by all workers. What it returns are copies.
 #[derive(Debug)]
 pub struct Neighbours {
-    table: DashMap<IpAddr, Neighbour>,
+    table: DashMap<IpAddr, Neighbour, RandomState>,
     limit: usize,
     learned: AtomicUsize,
     refused: AtomicU64,
@@ -58,7 +78,7 @@ impl Neighbours {
     #[must_use]
     pub fn with_limit(limit: usize) -> Self {
         Self {
-            table: DashMap::new(),
+            table: DashMap::default(),
             limit,
             learned: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
@@ -81,6 +101,7 @@ impl Neighbours {
             mac,
             port,
             confirmed: now,
+            asked: Moment::ORIGIN,
             origin: Origin::Learned,
         };
         match self.table.entry(address) {
@@ -113,6 +134,7 @@ impl Neighbours {
                     mac,
                     port,
                     confirmed: now,
+                    asked: Moment::ORIGIN,
                     origin: Origin::Learned,
                 };
                 true
@@ -127,10 +149,32 @@ impl Neighbours {
             mac,
             port,
             confirmed: now,
+            asked: Moment::ORIGIN,
             origin: Origin::Static,
         };
         let former = self.table.insert(address, assigned);
         if former.is_some_and(|former| former.origin == Origin::Learned) {
+            self.learned.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that a stale neighbour is being asked. False if it is not stale: somebody else asks.
+    pub fn claim_question(&self, address: IpAddr, now: Moment) -> bool {
+        match self.table.get_mut(&address) {
+            Some(mut entry) if entry.is_stale(now) => {
+                entry.asked = now;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Forgets a learned neighbour that does not answer any more, unless it was confirmed after
+    /// `since`.
+    pub fn forget(&self, address: IpAddr, since: Moment) {
+        let silent =
+            |_: &IpAddr, n: &Neighbour| n.origin == Origin::Learned && n.confirmed <= since;
+        if self.table.remove_if(&address, silent).is_some() {
             self.learned.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -292,6 +336,26 @@ mod tests {
             None,
             "static entries go with their port"
         );
+    }
+
+    #[test]
+    fn one_question_a_round_goes_to_a_stale_neighbour() {
+        let neighbours = Neighbours::default();
+        neighbours.learn(host(2), ALICE, PORT, START);
+        neighbours.set_static(host(3), BOB, PORT, START);
+        assert!(!neighbours.claim_question(host(2), START + Duration::from_secs(29)));
+        let stale = START + TRUSTED;
+        assert!(neighbours.claim_question(host(2), stale));
+        assert!(!neighbours.claim_question(host(2), stale + Duration::from_secs(1)));
+        assert!(neighbours.claim_question(host(2), stale + ROUND));
+        assert!(!neighbours.claim_question(host(3), stale), "assigned");
+
+        neighbours.refresh(host(2), ALICE, PORT, stale + ROUND);
+        neighbours.forget(host(2), stale);
+        assert_eq!(neighbours.learned(), 1, "it has answered");
+        neighbours.forget(host(2), stale + ROUND);
+        neighbours.forget(host(3), stale + ROUND);
+        assert_eq!((neighbours.learned(), neighbours.rows().len()), (0, 1));
     }
 
     #[test]

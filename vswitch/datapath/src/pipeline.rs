@@ -3,9 +3,11 @@
 use vswitch_packet::{Frame, Moment};
 
 use crate::bridge::Bridge;
+use crate::counters::Lane;
 use crate::fdb::Learned;
 use crate::gateway::Reply;
 use crate::port::{Port, Role};
+use crate::router;
 use crate::topology::Topology;
 use crate::verdict::{DropReason, Reach, Verdict};
 use crate::vlan::{TagAction, Vlan};
@@ -34,6 +36,8 @@ pub struct Egress {
     pub tag: TagAction,
     /// The port cannot take the frame as it is: segment it, or complete its checksum.
     pub in_software: bool,
+    /// The packet, or each segment of it, leaves in fragments of so many octets if it is longer.
+    pub fragments: Option<u16>,
 }
 
 impl Egress {
@@ -41,6 +45,7 @@ impl Egress {
     pub const AS_IT_IS: Self = Self {
         tag: TagAction::Keep,
         in_software: false,
+        fragments: None,
     };
 }
 
@@ -71,16 +76,35 @@ impl<'t> Pipeline<'t> {
     /// when this returns; a frame for the gateway may have been turned into its answer.
     #[inline]
     pub fn receive(&self, ingress: &Port, frame: &mut Frame<'_>, reply: &mut Reply) -> Decision {
-        let lane = ingress.counters.lane(self.worker);
+        self.count(ingress.counters.lane(self.worker), frame);
+        self.receive_again(ingress, frame, reply)
+    }
+
+    /// Counts a frame that came in.
+    #[inline]
+    pub(crate) fn count(&self, lane: &Lane, frame: &Frame<'_>) {
         lane.received_frames.add(1);
         lane.received_bytes.add(frame.len() as u64);
         if frame.offload().gso.is_some() {
             lane.received_super.add(1);
         }
+    }
+
+    /// As [`Pipeline::receive`], for a frame that came in before and has waited since.
+    #[inline]
+    pub(crate) fn receive_again(
+        &self,
+        ingress: &Port,
+        frame: &mut Frame<'_>,
+        reply: &mut Reply,
+    ) -> Decision {
+        let lane = ingress.counters.lane(self.worker);
         match self.decide(ingress, frame, reply) {
             Ok(decision) => {
-                if let Verdict::Drop(reason) = decision.verdict {
-                    lane.dropped(reason);
+                match decision.verdict {
+                    Verdict::Drop(reason) | Verdict::Rejected(reason, _) => lane.dropped(reason),
+                    Verdict::Held | Verdict::Asked(..) => lane.held.add(1),
+                    _ => {}
                 }
                 decision
             }
@@ -94,16 +118,17 @@ impl<'t> Pipeline<'t> {
         }
     }
 
+    #[inline]
     fn decide(
         &self,
         ingress: &Port,
         frame: &mut Frame<'_>,
         reply: &mut Reply,
     ) -> Result<Decision, DropReason> {
-        let bridge = self
-            .topology
-            .bridge(ingress.bridge)
-            .ok_or(DropReason::PortGone)?;
+        let Some(bridge) = ingress.bridge else {
+            return Ok(self.enter_from_outside(ingress, frame, reply));
+        };
+        let bridge = self.topology.bridge(bridge).ok_or(DropReason::PortGone)?;
         let (source, destination) = (frame.source(), frame.destination());
         if !source.is_valid_source() {
             return Err(DropReason::BadSource);
@@ -133,7 +158,7 @@ impl<'t> Pipeline<'t> {
             let answer = gateway.and_then(|gateway| {
                 gateway.receive(
                     self.topology,
-                    &bridge.neighbours,
+                    (bridge.id, &bridge.neighbours),
                     ingress,
                     frame,
                     reply,
@@ -163,6 +188,20 @@ impl<'t> Pipeline<'t> {
                 self.admit(ingress)?;
                 decided(Verdict::Flood(Reach::Bridge))
             }
+        }
+    }
+
+    /// Kept apart: the way through a bridge must not be longer for it.
+    #[inline(never)]
+    fn enter_from_outside(
+        &self,
+        ingress: &Port,
+        frame: &mut Frame<'_>,
+        reply: &mut Reply,
+    ) -> Decision {
+        Decision {
+            verdict: router::inbound::receive(self.topology, ingress, frame, reply, self.now),
+            vlan: Vlan::NONE,
         }
     }
 
@@ -213,7 +252,26 @@ impl<'t> Pipeline<'t> {
         Ok(Egress {
             tag,
             in_software: !egress.capabilities.take(frame.offload()),
+            fragments: None,
         })
+    }
+
+    /// How `frame`, which the router has sent on its way, leaves by `egress` in packets of `mtu`
+    /// octets: untagged.
+    pub(crate) fn routed(egress: &Port, mtu: u16, frame: &Frame<'_>) -> Egress {
+        Egress {
+            tag: match frame.layout().tag {
+                Some(_) => TagAction::Pop,
+                None => TagAction::Keep,
+            },
+            in_software: !egress.capabilities.take(frame.offload()),
+            fragments: (frame.packet_len() > usize::from(mtu)).then_some(mtu),
+        }
+    }
+
+    /// The time.
+    pub(crate) const fn now(&self) -> Moment {
+        self.now
     }
 
     /// The ports a flooded frame goes to.

@@ -20,6 +20,8 @@ pub enum Role {
     Endpoint,
     /// The TAP in the host's namespace that holds the gateway addresses.
     Host,
+    /// A NIC of the host that leads outside.
+    Uplink,
 }
 
 /// One port, as configured.
@@ -27,8 +29,8 @@ pub enum Role {
 pub struct Port {
     /// Its place.
     pub id: PortId,
-    /// The bridge it belongs to.
-    pub bridge: BridgeId,
+    /// The bridge it belongs to; none for an uplink, which is the router's alone.
+    pub bridge: Option<BridgeId>,
     /// What is behind it.
     pub role: Role,
     /// The address of the interface behind it.

@@ -4,10 +4,13 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use vswitch_packet::Moment;
 
 use crate::bridge::{Bridge, BridgeId};
 use crate::port::{Port, PortId};
+use crate::prefix::Prefixes;
+use crate::router::Router;
 use crate::snoop::Audience;
 use crate::verdict::Reach;
 use crate::vlan::Vlan;
@@ -18,7 +21,10 @@ use crate::vlan::Vlan;
 pub struct Topology {
     bridges: Vec<Option<Arc<Bridge>>>,
     ports: Vec<Option<Arc<Port>>>,
-    host_addresses: Arc<HashSet<IpAddr>>,
+    host_addresses: Arc<HashSet<IpAddr, FixedState>>,
+    /// The gateways' subnets.
+    subnets: Arc<Prefixes<BridgeId>>,
+    router: Arc<Router>,
 }
 
 impl Topology {
@@ -48,8 +54,21 @@ impl Topology {
 
     /// The addresses of the host itself, wherever they are configured.
     #[must_use]
-    pub fn host_addresses(&self) -> &HashSet<IpAddr> {
+    pub fn host_addresses(&self) -> &HashSet<IpAddr, FixedState> {
         &self.host_addresses
+    }
+
+    /// The bridge in whose subnet `address` is.
+    #[inline]
+    #[must_use]
+    pub fn bridge_of(&self, address: IpAddr) -> Option<BridgeId> {
+        self.subnets.get(address).copied()
+    }
+
+    /// The router between bridges and uplinks.
+    #[must_use]
+    pub fn router(&self) -> &Router {
+        &self.router
     }
 
     /// The ports a frame is flooded to: those of `ingress`'s bridge that `reach` covers, without
@@ -61,7 +80,7 @@ impl Topology {
         reach: Reach,
         now: Moment,
     ) -> impl Iterator<Item = &'t Port> {
-        let bridge = self.bridge(ingress.bridge);
+        let bridge = ingress.bridge.and_then(|bridge| self.bridge(bridge));
         let audience = match bridge.and_then(|bridge| bridge.groups.as_ref()) {
             Some(groups) => groups.audience(vlan, reach, now),
             None => Audience::Everyone,
@@ -95,43 +114,67 @@ impl Topology {
     pub fn set_bridge(&mut self, bridge: Bridge) {
         let place = bridge.id.0 as usize;
         set(&mut self.bridges, place, Some(Arc::new(bridge)));
+        self.index_subnets();
     }
 
     /// Takes the bridge away. Its ports must be gone before.
     pub fn remove_bridge(&mut self, id: BridgeId) {
         set(&mut self.bridges, id.0 as usize, None);
+        self.index_subnets();
     }
 
     /// Adds `port` to its bridge.
     pub fn add_port(&mut self, port: Port) {
         let (id, place) = (port.id, port.id.0 as usize);
-        self.edit_bridge(port.bridge, |bridge| {
-            if !bridge.ports.contains(&id) {
-                bridge.ports.push(id);
-            }
-        });
+        if let Some(bridge) = port.bridge {
+            self.edit_bridge(bridge, |bridge| {
+                if !bridge.ports.contains(&id) {
+                    bridge.ports.push(id);
+                }
+            });
+        }
         set(&mut self.ports, place, Some(Arc::new(port)));
     }
 
     /// Takes the port away.
     pub fn remove_port(&mut self, id: PortId) {
-        let Some(bridge) = self.port(id).map(|port| port.bridge) else {
-            return;
-        };
-        self.edit_bridge(bridge, |bridge| {
-            bridge.ports.retain(|&port| port != id);
-            if let Some(gateway) = &mut bridge.gateway {
-                gateway.host_port = gateway.host_port.filter(|&port| port != id);
-            }
-        });
+        if let Some(bridge) = self.port(id).and_then(|port| port.bridge) {
+            self.edit_bridge(bridge, |bridge| {
+                bridge.ports.retain(|&port| port != id);
+                if let Some(gateway) = &mut bridge.gateway {
+                    gateway.host_port = gateway.host_port.filter(|&port| port != id);
+                }
+            });
+        }
         set(&mut self.ports, id.0 as usize, None);
     }
 
     /// Changes the bridge at `id`.
     pub fn edit_bridge(&mut self, id: BridgeId, change: impl FnOnce(&mut Bridge)) {
-        if let Some(Some(bridge)) = self.bridges.get_mut(id.0 as usize) {
-            change(Arc::make_mut(bridge));
+        let Some(Some(bridge)) = self.bridges.get_mut(id.0 as usize) else {
+            return;
+        };
+        let subnets = |bridge: &Bridge| bridge.gateway.as_ref().map(|g| g.addresses.clone());
+        let before = subnets(bridge);
+        change(Arc::make_mut(bridge));
+        if subnets(bridge) != before {
+            self.index_subnets();
         }
+    }
+
+    fn index_subnets(&mut self) {
+        let mut subnets = Prefixes::default();
+        for bridge in self.bridges() {
+            for &subnet in bridge.gateway.iter().flat_map(|g| &g.addresses) {
+                subnets.insert_new(subnet, bridge.id);
+            }
+        }
+        self.subnets = Arc::new(subnets);
+    }
+
+    /// Replaces the router's configuration.
+    pub fn set_router(&mut self, router: Router) {
+        self.router = Arc::new(router);
     }
 
     /// Replaces the set of the host's addresses.

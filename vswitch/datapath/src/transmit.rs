@@ -7,6 +7,7 @@ use vswitch_packet::segment::{ChecksumMode, Segments};
 use vswitch_packet::{Frame, Offload, VNET_HEADER_LEN, VlanTag, ethernet};
 
 use crate::counters::Lane;
+use crate::fragment::Fragments;
 use crate::pipeline::Egress;
 use crate::port::{Port, PortId};
 use crate::verdict::DropReason;
@@ -57,8 +58,8 @@ pub(crate) struct Transmit<'a, W> {
 impl<W: Wires> Transmit<'_, W> {
     /// Sends `frame`, and counts what became of it.
     pub(crate) fn frame(&mut self, frame: &Frame<'_>, egress: Egress) {
-        let sent = if egress.in_software {
-            self.in_segments(frame, egress.tag)
+        let sent = if egress.in_software || egress.fragments.is_some() {
+            self.in_segments(frame, egress)
         } else {
             match self.whole(
                 frame.bytes(),
@@ -68,7 +69,7 @@ impl<W: Wires> Transmit<'_, W> {
             ) {
                 // A kernel may refuse super-frames of a kind it does not know (UDP before 6.2).
                 Err(SendError::Refused) if frame.offload().gso.is_some() => {
-                    self.in_segments(frame, egress.tag)
+                    self.in_segments(frame, egress)
                 }
                 sent => sent,
             }
@@ -85,8 +86,9 @@ impl<W: Wires> Transmit<'_, W> {
         }
     }
 
-    fn in_segments(&mut self, frame: &Frame<'_>, tag: TagAction) -> Result<(), SendError> {
-        let mode = if self.port.capabilities.checksum {
+    fn in_segments(&mut self, frame: &Frame<'_>, egress: Egress) -> Result<(), SendError> {
+        // A checksum that covers several fragments cannot be left to the output.
+        let mode = if self.port.capabilities.checksum && egress.fragments.is_none() {
             ChecksumMode::Partial
         } else {
             ChecksumMode::Complete
@@ -99,13 +101,32 @@ impl<W: Wires> Transmit<'_, W> {
         let mut sent = Ok(());
         while let Some(segment) = segments.next_into(scratch) {
             let bytes = scratch.get(..segment.len).unwrap_or_default();
-            sent = self.whole(bytes, segment.offload, frame.headers_len(), tag);
+            let link_len = usize::from(frame.layout().link_len);
+            sent = match egress.fragments {
+                Some(mtu) if bytes.len() - link_len > usize::from(mtu) => {
+                    self.in_fragments(bytes, link_len, mtu)
+                }
+                _ => self.whole(bytes, segment.offload, frame.headers_len(), egress.tag),
+            };
             if sent.is_err() {
                 break;
             }
         }
         self.scratch = scratch;
         sent
+    }
+
+    fn in_fragments(&mut self, bytes: &[u8], link_len: usize, mtu: u16) -> Result<(), SendError> {
+        let header = Offload::NONE.to_header(0).to_bytes();
+        for fragment in Fragments::new(bytes, link_len, mtu).into_iter().flatten() {
+            let parts = [
+                IoSlice::new(&header),
+                IoSlice::new(fragment.headers()),
+                IoSlice::new(fragment.data),
+            ];
+            self.send(&parts, fragment.headers().len() + fragment.data.len())?;
+        }
+        Ok(())
     }
 
     fn whole(

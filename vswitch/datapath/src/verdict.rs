@@ -1,6 +1,7 @@
 //! What becomes of a frame.
 
 use crate::port::PortId;
+use crate::router::{Exit, Link};
 
 /// The outcome for one frame. A dropped frame is an outcome, never an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,8 +12,20 @@ pub enum Verdict {
     Flood(Reach),
     /// The gateway's answer, of this many octets in [`crate::Reply`], goes out at the ingress port.
     Reply(usize),
+    /// Through the router and out; the frame was readdressed.
+    Routed(Exit),
+    /// A copy waits, and will come in again.
+    Held,
+    /// As [`Verdict::Held`]; the question after the neighbour it waits for, of this many octets in
+    /// [`crate::Reply`], goes out on the link.
+    Asked(Link, usize),
+    /// It was for the router itself, which has heard it.
+    Taken,
     /// Nowhere.
     Drop(DropReason),
+    /// Nowhere, and the sender is told so: an ICMP error of this many octets in [`crate::Reply`]
+    /// goes out at the ingress port.
+    Rejected(DropReason, usize),
 }
 
 /// How far a flooded frame goes.
@@ -58,7 +71,8 @@ drop_reasons! {
     ReservedGroup = "reserved_group",
     /// A VLAN tag on an access port, or the reserved VLAN 4095.
     VlanNotAllowed = "vlan_not_allowed",
-    /// ARP or IP that contradicts its own lengths, from a port whose addresses are checked.
+    /// ARP or IP that contradicts its own lengths, from a port whose addresses are checked; a
+    /// transport header that does, where it was to be translated.
     Malformed = "malformed",
     /// The source MAC address is not the port's.
     SpoofedMac = "spoofed_mac",
@@ -68,19 +82,59 @@ drop_reasons! {
     RogueRouter = "rogue_router",
     /// Over the port's limit of flooded frames.
     StormLimit = "storm_limit",
-    /// Both ports are isolated from each other (`enable_icc=false`).
+    /// Both ports, or both networks, are isolated from each other.
     Isolated = "isolated",
     /// The destination is behind the port the frame came from.
     Hairpin = "hairpin",
     /// The destination's port is in another VLAN.
     VlanMismatch = "vlan_mismatch",
-    /// The gateway knows no way to the destination.
+    /// The router knows no way to the destination.
     NoRoute = "no_route",
+    /// A route of the host forbids the destination.
+    Prohibited = "prohibited",
+    /// A route of the host swallows what is for the destination.
+    Blackhole = "blackhole",
+    /// Out of or into an internal network.
+    Internal = "internal",
+    /// To a container's own address, where nothing admits it.
+    NotPublished = "not_published",
+    /// To a mapping, from somebody who may not answer to it (RFC 4787 §5).
+    Filtered = "filtered",
+    /// An ICMP error about no conversation that is known.
+    NoMapping = "no_mapping",
+    /// From outside, and the host's own affair.
+    NotOurs = "not_ours",
+    /// From or to an address that no packet may cross a router with (RFC 1812 §5.3.7), or from
+    /// one that cannot be where it came from.
+    Martian = "martian",
+    /// To all hosts of a network at once (RFC 2644).
+    DirectedBroadcast = "directed_broadcast",
+    /// With a route of its own (RFC 7126 §4.3, RFC 5095).
+    SourceRoute = "source_route",
+    /// Its time to live, or hop limit, is used up.
+    TtlExceeded = "ttl_exceeded",
+    /// The way out has no address to translate to.
+    NoSource = "no_source",
+    /// All ports of the address to translate to are taken.
+    PortsExhausted = "ports_exhausted",
+    /// The container has as many sessions as it may have.
+    SessionLimit = "session_limit",
+    /// The translator's table is full.
+    TableFull = "table_full",
+    /// A protocol without ports, which cannot share an address.
+    Untranslatable = "untranslatable",
+    /// A fragment that overlaps another, or more fragments than may wait.
+    BadFragment = "bad_fragment",
+    /// The neighbour it should go to does not answer.
+    NeighbourUnreachable = "neighbour_unreachable",
+    /// Too much waits already for the neighbour it should go to.
+    NeighbourQueueFull = "neighbour_queue_full",
     /// To the gateway, which does not serve it (no host port, or not ARP, ND or IP).
     NotServed = "not_served",
     /// An IP header the gateway must not accept (RFC 1812 §5.2.2).
     BadIpHeader = "bad_ip_header",
-    /// Longer than the MTU of the port it should leave by.
+    /// Longer than the MTU of the port it should leave by; counted there, or at the ingress port
+    /// if it was routed.
     TooBig = "too_big",
     /// The port it should leave by is going away.
     PortGone = "port_gone",
@@ -100,6 +154,24 @@ impl DropReason {
     #[must_use]
     pub const fn index(self) -> usize {
         self as usize
+    }
+}
+
+impl From<vswitch_nat::Refusal> for DropReason {
+    fn from(refusal: vswitch_nat::Refusal) -> Self {
+        use vswitch_nat::Refusal;
+        match refusal {
+            Refusal::NotOurs => Self::NotOurs,
+            Refusal::Filtered => Self::Filtered,
+            Refusal::NoSession => Self::NoMapping,
+            Refusal::PortsExhausted => Self::PortsExhausted,
+            Refusal::SessionLimit => Self::SessionLimit,
+            Refusal::TableFull => Self::TableFull,
+            Refusal::Untranslatable => Self::Untranslatable,
+            Refusal::Malformed => Self::Malformed,
+            // A held fragment is not dropped; who asks for a reason all the same gets the nearest.
+            Refusal::BadFragment | Refusal::Held => Self::BadFragment,
+        }
     }
 }
 

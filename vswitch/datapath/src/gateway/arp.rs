@@ -10,7 +10,8 @@ use smoltcp::wire::{
 use vswitch_packet::MacAddr;
 use vswitch_packet::ethernet::HEADER_LEN;
 
-use super::{Gateway, Heard, Reply};
+use super::{Gateway, Reply};
+use crate::heard::Heard;
 use crate::verdict::{DropReason, Verdict};
 
 /// What happens to the ARP `packet` of an endpoint, which came to the gateway's MAC address
@@ -38,12 +39,10 @@ pub(super) fn receive(
     if !sender_mac.is_valid_source() {
         return left(Verdict::Drop(DropReason::NotServed));
     }
-    heard
-        .neighbours
-        .refresh(IpAddr::V4(sender), sender_mac, heard.port, heard.now);
+    heard.refresh(IpAddr::V4(sender), sender_mac);
     let asked_of_us = gateway.owns(IpAddr::V4(target));
     if asked_of_us || to_us {
-        gateway.learn(heard, IpAddr::V4(sender), sender_mac);
+        heard.learn(IpAddr::V4(sender), sender_mac);
     }
     match arp.operation() {
         // A probe (from 0.0.0.0) is answered like any request: RFC 5227 §2.1.1 wants the prober
@@ -55,7 +54,8 @@ pub(super) fn receive(
             reply,
         ))),
         // The host's kernel has addresses of its own, and questions of its own to be answered.
-        ArpOperation::Request | ArpOperation::Reply => left(gateway.to_host()),
+        ArpOperation::Request => left(gateway.to_host()),
+        ArpOperation::Reply => left(gateway.to_host_or_taken()),
         ArpOperation::Unknown(_) => left(Verdict::Drop(DropReason::NotServed)),
     }
 }

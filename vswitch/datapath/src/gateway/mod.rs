@@ -3,7 +3,7 @@
 
 mod arp;
 mod echo;
-mod nd;
+pub(crate) mod nd;
 #[cfg(test)]
 mod tests;
 
@@ -14,9 +14,12 @@ use vswitch_packet::ethernet::{HEADER_LEN, TAG_LEN};
 use vswitch_packet::ip::{Fragment, IpHeader, Version, protocol};
 use vswitch_packet::{Frame, MacAddr, Moment, Network, PartialChecksum, checksum};
 
+use crate::bridge::BridgeId;
+use crate::heard::Heard;
 use crate::identity::link_local;
 use crate::neighbour::Neighbours;
 use crate::port::{Port, PortId, Role};
+use crate::router::{Interface, MAX_NOTICE, Passage, Policy, is_link_scoped, is_source_nowhere};
 use crate::topology::Topology;
 use crate::verdict::{DropReason, Verdict};
 
@@ -29,22 +32,19 @@ pub struct Gateway {
     pub addresses: Vec<IpNet>,
     /// The port towards the host, if there is one.
     pub host_port: Option<PortId>,
+    /// What may cross it.
+    pub policy: Policy,
 }
 
-/// Room for an answer that does not fit in the place of its question: ARP (42 octets) or ND (86),
-/// untagged.
-pub type Reply = [u8; 96];
+/// Room for an answer that does not fit in the place of its question, untagged: ARP, ND, or an ICMP
+/// error.
+pub type Reply = [u8; REPLY_LEN];
 
-/// Who said something, and when.
-#[derive(Clone, Copy)]
-struct Heard<'a> {
-    neighbours: &'a Neighbours,
-    port: PortId,
-    now: Moment,
-}
+/// Octets of a [`Reply`].
+pub const REPLY_LEN: usize = HEADER_LEN + MAX_NOTICE;
 
 impl Gateway {
-    /// Looks at a frame on its way through the bridge: one to the gateway's MAC address, or to a
+    /// Looks at a frame on its way through `bridge`: one to the gateway's MAC address, or to a
     /// group. The frame is of no VLAN, and its source was checked.
     ///
     /// `None` means that the frame is not the gateway's affair and goes on through the bridge; a
@@ -53,7 +53,7 @@ impl Gateway {
     pub fn receive(
         &self,
         topology: &Topology,
-        neighbours: &Neighbours,
+        (bridge, neighbours): (BridgeId, &Neighbours),
         ingress: &Port,
         frame: &mut Frame<'_>,
         reply: &mut Reply,
@@ -69,8 +69,10 @@ impl Gateway {
         if usize::from(frame.layout().link_len) > HEADER_LEN + TAG_LEN {
             return unserved(DropReason::NotServed);
         }
+        let interface = Interface::of_gateway(bridge, self, neighbours);
         let heard = Heard {
-            neighbours,
+            interface,
+            pending: &topology.router().pending,
             port: ingress.id,
             now,
         };
@@ -84,7 +86,8 @@ impl Gateway {
                     Version::V4 => None,
                     Version::V6 => nd::receive(self, heard, frame, &ip, to_us, reply),
                 };
-                answer.or_else(|| to_us.then(|| self.receive_ip(topology, ingress, frame, &ip)))
+                let passage = Passage::new(topology, ingress, interface, now);
+                answer.or_else(|| to_us.then(|| self.receive_ip(&passage, frame, &ip, reply)))
             }
             Network::Malformed => unserved(DropReason::BadIpHeader),
             Network::Opaque => unserved(DropReason::NotServed),
@@ -94,48 +97,45 @@ impl Gateway {
     /// An IP packet to the gateway's MAC address.
     fn receive_ip(
         &self,
-        topology: &Topology,
-        ingress: &Port,
+        passage: &Passage<'_>,
         frame: &mut Frame<'_>,
         ip: &IpHeader,
+        reply: &mut Reply,
     ) -> Verdict {
         let (source, destination) = (ip.source(frame.bytes()), ip.destination(frame.bytes()));
         // RFC 1812 §5.2.2: parsing has seen to the lengths. §5.3.7: the martians.
-        if !ip.checksum_ok(frame.bytes()) || is_martian_source(source) {
+        if !ip.checksum_ok(frame.bytes()) || is_source_nowhere(source) {
             return Verdict::Drop(DropReason::BadIpHeader);
         }
         if self.is_own(source) {
             return Verdict::Drop(DropReason::SpoofedAddress);
         }
-        if self.answers_for(destination) {
-            if echo::answer(frame, ip) {
-                return Verdict::Out(ingress.id);
-            }
-            return self.to_host();
+        let answered = self.answers_for(destination);
+        if answered && echo::answer(frame, ip) {
+            return passage.back();
         }
-        if topology.host_addresses().contains(&destination) || is_link_scoped(destination) {
+        if answered || passage.is_host(destination) {
+            let turned = passage.hairpin(&self.policy, frame, ip, reply);
+            return turned.unwrap_or_else(|| self.to_host());
+        }
+        if is_link_scoped(destination) {
             return self.to_host();
         }
         if destination.is_loopback() || destination.is_unspecified() {
             return Verdict::Drop(DropReason::BadIpHeader);
         }
-        self.forward()
-    }
-
-    /// Where a packet goes that is neither for the gateway nor for the host: the router's place.
-    /// The router has no routes.
-    #[allow(
-        clippy::unused_self,
-        reason = "a route depends on the gateway it starts from"
-    )]
-    const fn forward(&self) -> Verdict {
-        Verdict::Drop(DropReason::NoRoute)
+        passage.forward(&self.policy, frame, ip, reply)
     }
 
     /// What the gateway leaves to the host's kernel.
     fn to_host(&self) -> Verdict {
         self.host_port
             .map_or(Verdict::Drop(DropReason::NotServed), Verdict::Out)
+    }
+
+    /// What the router has heard, and the host's kernel may have asked for as well.
+    fn to_host_or_taken(&self) -> Verdict {
+        self.host_port.map_or(Verdict::Taken, Verdict::Out)
     }
 
     /// Whether `address` is one of the gateway's configured addresses.
@@ -157,19 +157,6 @@ impl Gateway {
     /// kernel does, where there is one behind the host port.
     fn answers_for(&self, address: IpAddr) -> bool {
         self.owns(address) || (self.host_port.is_none() && self.is_own_link_local(address))
-    }
-
-    /// Whether `address` is on this link, so that it can be a neighbour's.
-    fn is_on_link(&self, address: IpAddr) -> bool {
-        let link_local = matches!(address, IpAddr::V6(a) if a.is_unicast_link_local());
-        link_local || self.addresses.iter().any(|own| own.contains(&address))
-    }
-
-    /// Learns a neighbour that turned to the gateway.
-    fn learn(&self, heard: Heard<'_>, address: IpAddr, mac: MacAddr) {
-        if self.is_on_link(address) {
-            heard.neighbours.learn(address, mac, heard.port, heard.now);
-        }
     }
 }
 
@@ -202,19 +189,4 @@ pub(crate) fn verified_message<'f>(frame: &'f Frame<'_>, ip: &IpHeader) -> Optio
         }
     };
     verified.then_some(message)
-}
-
-/// Addresses that no packet on a link comes from (RFC 1812 §5.3.7, RFC 4291 §2.5.3 and §2.7).
-/// The unspecified address is left to the host: DHCP starts from it.
-fn is_martian_source(source: IpAddr) -> bool {
-    let broadcast = matches!(source, IpAddr::V4(source) if source.is_broadcast());
-    broadcast || source.is_multicast() || source.is_loopback()
-}
-
-/// Destinations on this link that only the host's kernel can know.
-fn is_link_scoped(destination: IpAddr) -> bool {
-    match destination {
-        IpAddr::V4(a) => a.is_multicast() || a.is_broadcast() || a.is_link_local(),
-        IpAddr::V6(a) => a.is_multicast() || a.is_unicast_link_local(),
-    }
 }

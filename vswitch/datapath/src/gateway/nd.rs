@@ -12,14 +12,15 @@ use vswitch_packet::ethernet::HEADER_LEN;
 use vswitch_packet::ip::{IpHeader, protocol};
 use vswitch_packet::{Frame, MacAddr};
 
-use super::{Gateway, Heard, Reply, verified_message};
+use super::{Gateway, Reply, verified_message};
+use crate::heard::Heard;
 use crate::verdict::{DropReason, Verdict};
 
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 const ALL_NODES_MAC: MacAddr = MacAddr([0x33, 0x33, 0, 0, 0, 1]);
 
 /// Whoever sees less was not sent on this link (RFC 4861 §6.1, §7.1).
-const HOP_LIMIT: u8 = 255;
+pub(crate) const HOP_LIMIT: u8 = 255;
 const IPV6_HEADER_LEN: u16 = 40;
 
 /// A neighbour solicitation or advertisement that passed RFC 4861 §7.1.
@@ -54,7 +55,7 @@ pub(super) fn receive(
             }
             let asker = (message.source, asker_mac(frame, lladdr));
             if !message.source.is_unspecified() && lladdr.is_some() {
-                gateway.learn(heard, IpAddr::V6(message.source), asker.1);
+                heard.learn(IpAddr::V6(message.source), asker.1);
             }
             Some(Verdict::Reply(answer(
                 gateway.mac,
@@ -73,12 +74,48 @@ pub(super) fn receive(
                 return Some(Verdict::Drop(DropReason::SpoofedAddress));
             }
             if let Some(mac) = lladdr.and_then(mac_of) {
-                advertised(gateway, heard, target, mac, flags, to_us);
+                advertised(heard, target, mac, flags, to_us);
             }
-            // The host's kernel asked.
-            to_us.then(|| gateway.to_host())
+            // The host's kernel may have asked.
+            to_us.then(|| gateway.to_host_or_taken())
         }
         _ => None,
+    }
+}
+
+/// Learns from a packet on an uplink, whose questions the host's kernel answers.
+pub(crate) fn hear(heard: Heard<'_>, frame: &Frame<'_>, ip: &IpHeader, to_us: bool) {
+    let Some(message) = Message::read(frame, ip) else {
+        return;
+    };
+    let source = IpAddr::V6(message.source);
+    match message.body {
+        NdiscRepr::NeighborSolicit {
+            target_addr,
+            lladdr,
+        } => {
+            let asker = lladdr.and_then(mac_of);
+            let (Some(mac), false) = (asker, heard.interface.owns(source)) else {
+                return;
+            };
+            heard.refresh(source, mac);
+            if to_us || heard.interface.owns(IpAddr::V6(target_addr)) {
+                heard.learn(source, mac);
+            }
+        }
+        NdiscRepr::NeighborAdvert {
+            flags,
+            target_addr,
+            lladdr,
+        } => {
+            let target = IpAddr::V6(target_addr);
+            if let Some(mac) = lladdr.and_then(mac_of)
+                && !heard.interface.owns(target)
+            {
+                advertised(heard, target, mac, flags, to_us);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -134,7 +171,6 @@ impl<'a> Message<'a> {
 /// and one that nobody asked for makes no new entry. What came to the gateway's own MAC address
 /// was asked for.
 fn advertised(
-    gateway: &Gateway,
     heard: Heard<'_>,
     target: IpAddr,
     mac: MacAddr,
@@ -142,12 +178,10 @@ fn advertised(
     to_us: bool,
 ) {
     let overrides = flags.contains(NdiscNeighborFlags::OVERRIDE);
-    match heard.neighbours.get(target) {
+    match heard.interface.neighbours.get(target) {
         Some(known) if known.mac != mac && !overrides => {}
-        Some(_) => {
-            heard.neighbours.refresh(target, mac, heard.port, heard.now);
-        }
-        None if to_us => gateway.learn(heard, target, mac),
+        Some(_) => heard.refresh(target, mac),
+        None if to_us => heard.learn(target, mac),
         None => {}
     }
 }
@@ -168,7 +202,7 @@ fn mac_of(option: RawHardwareAddress) -> Option<MacAddr> {
 }
 
 /// RFC 4291 §2.7.1.
-fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
+pub(crate) fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
     let [.., a, b, c] = address.octets();
     Ipv6Addr::from([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c])
 }

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::sync::Arc;
 
+use vswitch_datapath::router::Policy;
 use vswitch_datapath::{
     Bridge, BridgeId, DropReason, Fdb, Forwarder, Gateway, Identity, Neighbours, Pipeline, Port,
     PortCounters, PortId, Role, SendError, Topology, Totals, Wires,
 };
-use vswitch_packet::{Capabilities, Moment};
+use vswitch_packet::{Capabilities, MacAddr, Moment};
 
 use crate::counters::{self, Change, Changes, on};
 use crate::station::{GATEWAY, at};
@@ -121,6 +122,7 @@ impl Bench {
                 mac: GATEWAY.mac,
                 addresses,
                 host_port: host,
+                policy: Policy::default(),
             });
         });
         self
@@ -142,7 +144,7 @@ impl Bench {
         self.settled.insert(id, counters.total());
         self.topology.add_port(Port {
             id,
-            bridge,
+            bridge: Some(bridge),
             role: Role::Endpoint,
             mac: at(id).mac,
             mtu: 1500,
@@ -153,6 +155,15 @@ impl Bench {
             storm: None,
             counters,
         });
+    }
+
+    /// Adds a port that is the router's alone.
+    pub(crate) fn add_uplink_port(&mut self, id: PortId, mac: MacAddr) {
+        self.add_port(id, BRIDGE);
+        let mut port = self.port(id).clone();
+        self.topology.remove_port(id);
+        (port.role, port.bridge, port.mac) = (Role::Uplink, None, mac);
+        self.topology.add_port(port);
     }
 
     pub(crate) fn guard(&mut self, id: PortId) {
@@ -248,6 +259,11 @@ impl Bench {
         self.forwarder.flush(&pipeline, &mut self.outputs);
     }
 
+    pub(crate) fn run_tick(&mut self) {
+        let pipeline = Pipeline::new(&self.topology, 0, self.now);
+        self.forwarder.tick(&pipeline, &mut self.outputs);
+    }
+
     pub(crate) fn enter(&mut self, port: PortId, frame: &TapFrame) {
         self.burst([(port, frame)]);
     }
@@ -339,6 +355,21 @@ impl Bench {
     #[track_caller]
     pub(crate) fn refuses(&mut self, ingress: PortId, frame: &TapFrame, reason: DropReason) {
         self.refuses_at(ingress, frame, ingress, reason);
+    }
+
+    /// `frame` from `ingress` is dropped there, and an ICMP error goes back, which is returned.
+    #[track_caller]
+    pub(crate) fn rejects(
+        &mut self,
+        ingress: PortId,
+        frame: &TapFrame,
+        reason: DropReason,
+    ) -> TapFrame {
+        self.enter(ingress, frame);
+        let mut sent = self.sent_at(ingress);
+        self.assert_counted([on(ingress).received([frame]).dropped(reason, 1).sent(&sent)]);
+        assert_eq!(sent.len(), 1, "an error goes back");
+        sent.remove(0)
     }
 
     /// `frame` from `ingress` is dropped, and that is counted at `place`.

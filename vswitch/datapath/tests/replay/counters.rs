@@ -67,6 +67,10 @@ impl Change {
         self.and("segmented", super_frames)
     }
 
+    pub(crate) fn held(self, frames: u64) -> Self {
+        self.and("held", frames)
+    }
+
     pub(crate) fn fdb_full(self, addresses: u64) -> Self {
         self.and("fdb_full", addresses)
     }
@@ -96,6 +100,7 @@ pub(crate) fn list(totals: &Totals) -> impl Iterator<Item = (&'static str, u64)>
         sent_super,
         coalesced,
         segmented,
+        held,
         fdb_full,
         ..
     } = *totals;
@@ -108,6 +113,7 @@ pub(crate) fn list(totals: &Totals) -> impl Iterator<Item = (&'static str, u64)>
         ("sent_super", sent_super),
         ("coalesced", coalesced),
         ("segmented", segmented),
+        ("held", held),
         ("fdb_full", fdb_full),
     ]
     .into_iter()

@@ -19,6 +19,8 @@ use crate::wire;
 
 /// Octets of an Ethernet frame at MTU 1500.
 const FRAME_LEN: usize = 1514;
+/// From which a host connects.
+pub(crate) const LOCAL_PORT: u16 = 49152;
 /// What a super-frame may have of payload.
 const SUPER_LEN: usize = 40_000;
 
@@ -59,6 +61,19 @@ impl Host {
         }
     }
 
+    /// With `gateway` as its default router.
+    pub(crate) fn routed_by(mut self, gateway: Station) -> Self {
+        let routes = self.interface.routes_mut();
+        routes.add_default_ipv4_route(gateway.v4).unwrap();
+        routes.add_default_ipv6_route(gateway.v6).unwrap();
+        self
+    }
+
+    /// Forgets all sockets.
+    pub(crate) fn close_all(&mut self) {
+        self.sockets = SocketSet::new(vec![]);
+    }
+
     fn tcp(&mut self) -> SocketHandle {
         let buffer = || tcp::SocketBuffer::new(vec![0; 65535]);
         self.sockets.add(tcp::Socket::new(buffer(), buffer()))
@@ -77,17 +92,26 @@ impl Host {
         let handle = self.tcp();
         let socket = self.sockets.get_mut::<tcp::Socket<'_>>(handle);
         socket
-            .connect(self.interface.context(), (to, port), 49152)
+            .connect(self.interface.context(), (to, port), LOCAL_PORT)
             .unwrap();
         handle
     }
 
+    /// A socket for ICMP errors about what is sent from this TCP port.
+    pub(crate) fn listen_to_errors(&mut self, port: u16) -> SocketHandle {
+        self.icmp(icmp::Endpoint::Tcp(port.into()))
+    }
+
     /// A socket for the answers to pings with this identifier.
     pub(crate) fn pinger(&mut self, ident: u16) -> SocketHandle {
+        self.icmp(icmp::Endpoint::Ident(ident))
+    }
+
+    fn icmp(&mut self, endpoint: icmp::Endpoint) -> SocketHandle {
         let buffer =
             || icmp::PacketBuffer::new(vec![icmp::PacketMetadata::EMPTY; 4], vec![0; 4096]);
         let mut socket = icmp::Socket::new(buffer(), buffer());
-        socket.bind(icmp::Endpoint::Ident(ident)).unwrap();
+        socket.bind(endpoint).unwrap();
         self.sockets.add(socket)
     }
 }
@@ -139,7 +163,12 @@ impl Lan {
     fn deliver(&mut self, entered: &[TapFrame]) {
         for (port, frame) in self.bench.sent() {
             self.expected.push(on(port).sent([&frame]));
-            if frame.is_super() && !entered.contains(&frame) {
+            // The headers of one that came whole may have been rewritten by the router.
+            let same = |whole: &&TapFrame| {
+                let len = frame.bytes.len();
+                whole.bytes.len() == len && whole.bytes[66..] == frame.bytes[66..]
+            };
+            if frame.is_super() && !entered.iter().filter(|f| f.is_super()).any(|f| same(&f)) {
                 self.expected.push(on(port).coalesced(frame.segments()));
                 self.trains += 1;
             }

@@ -69,6 +69,20 @@ impl TapFrame {
         self
     }
 
+    /// With another time to live, or hop limit. Untagged IP only.
+    pub(crate) fn hop_limit(mut self, hops: u8) -> Self {
+        if self.bytes[12..14] == [0x08, 0x00] {
+            let header_len = usize::from(self.bytes[14] & 0x0f) * 4;
+            self.bytes[22] = hops;
+            self.bytes[24..26].fill(0);
+            let sum = !crate::wire::sum(&self.bytes[14..14 + header_len]);
+            self.bytes[24..26].copy_from_slice(&sum.to_be_bytes());
+        } else {
+            self.bytes[21] = hops;
+        }
+        self
+    }
+
     /// With `octets` from `at` on.
     pub(crate) fn patched(mut self, at: usize, octets: &[u8]) -> Self {
         self.bytes[at..at + octets.len()].copy_from_slice(octets);

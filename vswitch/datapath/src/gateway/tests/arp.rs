@@ -26,6 +26,7 @@ fn a_request_is_answered_and_the_sender_learned() {
     }
     let known = lab.neighbours.get(ip(ALICE4)).unwrap();
     let heard = Neighbour {
+        asked: Moment::ORIGIN,
         mac: ALICE,
         port: INGRESS,
         confirmed: NOW,
@@ -87,7 +88,7 @@ fn a_reply_to_the_gateway_is_learned_and_is_for_the_host() {
     assert_eq!(lab.knows(ALICE4), Some(ALICE));
 
     let mut lab = Lab::without_host_port();
-    assert_eq!(lab.receive(&mut reply.clone()), drop(NotServed));
+    assert_eq!(lab.receive(&mut reply.clone()), Some(Verdict::Taken));
     assert_eq!(lab.knows(ALICE4), Some(ALICE));
 }
 

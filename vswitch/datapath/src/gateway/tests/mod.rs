@@ -60,11 +60,12 @@ impl Lab {
                 mac: GATEWAY,
                 addresses,
                 host_port: Some(HOST),
+                policy: Policy::default(),
             },
             topology,
             neighbours: Neighbours::default(),
             ingress: port(Role::Endpoint),
-            reply: [0xee; 96],
+            reply: [0xee; REPLY_LEN],
         }
     }
 
@@ -82,7 +83,7 @@ impl Lab {
         let mut frame = Frame::parse(bytes, header).unwrap();
         self.gateway.receive(
             &self.topology,
-            &self.neighbours,
+            (BridgeId(0), &self.neighbours),
             &self.ingress,
             &mut frame,
             &mut self.reply,
@@ -108,7 +109,7 @@ impl Lab {
 fn port(role: Role) -> Port {
     Port {
         id: INGRESS,
-        bridge: BridgeId(0),
+        bridge: Some(BridgeId(0)),
         role,
         mac: ALICE,
         mtu: 1500,
@@ -349,12 +350,18 @@ proptest! {
             Some(Verdict::Reply(len)) => check_answer(&lab.reply[..len]),
             Some(Verdict::Out(INGRESS)) => check_answer(&bytes),
             Some(Verdict::Out(port)) => prop_assert_eq!(Some(port), lab.gateway.host_port),
-            Some(Verdict::Flood(_)) => prop_assert!(false, "the gateway does not flood"),
+            Some(Verdict::Rejected(_, len)) => check_error(&lab.reply[..len]),
+            Some(Verdict::Taken) => prop_assert_eq!(lab.gateway.host_port, None),
+            Some(other @ (Verdict::Flood(_) | Verdict::Routed(_) | Verdict::Held | Verdict::Asked(..))) => {
+                prop_assert!(false, "there is no other port, and no uplink: {:?}", other);
+            }
             Some(Verdict::Drop(_)) | None => {}
         }
         for (address, neighbour) in lab.neighbours.rows() {
             prop_assert!(neighbour.mac.is_valid_source());
-            prop_assert!(!lab.gateway.is_own(address) && lab.gateway.is_on_link(address));
+            prop_assert!(!lab.gateway.is_own(address));
+            let interface = Interface::of_gateway(BridgeId(0), &lab.gateway, &lab.neighbours);
+            prop_assert!(interface.is_on_link(address));
         }
     }
 }
@@ -386,4 +393,15 @@ fn check_answer(bytes: &[u8]) {
         }
         other => panic!("{other:#06x}"),
     }
+}
+
+/// Parses an ICMP error with smoltcp.
+fn check_error(bytes: &[u8]) {
+    check_answer(bytes);
+    let kind = bytes[if bytes[12..14] == [0x08, 0x00] {
+        34
+    } else {
+        54
+    }];
+    assert!(matches!(kind, 1 | 3 | 11), "{kind}");
 }

@@ -156,7 +156,7 @@ fn an_advertisement_to_the_gateway_is_learned_and_is_for_the_host() {
 
     let mut lab = Lab::without_host_port();
     let mut advertisement = advertise(to_us, ALICE6, ALICE6, SOLICITED, ALICE);
-    assert_eq!(lab.receive(&mut advertisement), drop(NotServed));
+    assert_eq!(lab.receive(&mut advertisement), Some(Verdict::Taken));
 }
 
 #[test]

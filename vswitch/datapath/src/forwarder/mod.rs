@@ -1,14 +1,17 @@
 //! A worker's burst: frames are read into its buffer, and each is on its way out, or waits in a
 //! train, before the next is read.
 
+mod waiting;
+
 use vswitch_packet::coalesce::Candidate;
 use vswitch_packet::{Capabilities, Frame, MAX_FRAME_LEN, VnetHeader};
 
 use crate::burst::{Arena, Burst};
 use crate::counters::Lane;
-use crate::gateway::Reply;
+use crate::gateway::{REPLY_LEN, Reply};
 use crate::pipeline::{Decision, Egress, Pipeline};
-use crate::port::{Port, PortId};
+use crate::port::{Port, PortId, Role};
+use crate::router::Link;
 use crate::trains::{Boarding, Trains};
 use crate::transmit::{FRAME_START, Transmit, Wires};
 use crate::verdict::{DropReason, Reach, Verdict};
@@ -29,7 +32,7 @@ impl Default for Forwarder {
         Self {
             burst: Burst::new(),
             trains: Trains::default(),
-            reply: [0; 96],
+            reply: [0; REPLY_LEN],
             scratch: vec![0; MAX_FRAME_LEN].into_boxed_slice(),
         }
     }
@@ -47,12 +50,26 @@ impl Forwarder {
     ///
     /// When this returns, the frame was written, or dropped and counted, or it waits for
     /// [`Forwarder::flush`].
+    #[inline]
     pub fn receive<W: Wires>(
         &mut self,
         len: usize,
         ingress: &Port,
         pipeline: &Pipeline<'_>,
         wires: &mut W,
+    ) {
+        self.carry(len, ingress, pipeline, wires, true);
+    }
+
+    /// Takes what is in the buffer; `first` if it comes in for the first time, and is counted.
+    #[inline]
+    fn carry<W: Wires>(
+        &mut self,
+        len: usize,
+        ingress: &Port,
+        pipeline: &Pipeline<'_>,
+        wires: &mut W,
+        first: bool,
     ) {
         let lane = ingress.counters.lane(pipeline.worker());
         let (mut arena, last) = self.burst.split(len);
@@ -76,10 +93,14 @@ impl Forwarder {
             pipeline,
             wires,
         };
-        let Decision { verdict, vlan } = pipeline.receive(ingress, &mut frame, &mut self.reply);
+        if first {
+            pipeline.count(lane, &frame);
+        }
+        let Decision { verdict, vlan } =
+            pipeline.receive_again(ingress, &mut frame, &mut self.reply);
         let boarded = match verdict {
-            Verdict::Drop(_) => None,
-            Verdict::Reply(len) => {
+            Verdict::Drop(_) | Verdict::Held | Verdict::Taken => None,
+            Verdict::Reply(len) | Verdict::Rejected(_, len) => {
                 let tag = TagAction::at_egress(ingress, vlan, None);
                 let reply = self.reply.get(..len).unwrap_or_default();
                 way.transmit(ingress).plain(reply, tag);
@@ -96,6 +117,20 @@ impl Forwarder {
                     None
                 }
             },
+            Verdict::Routed(exit) => match pipeline.topology().port(exit.port) {
+                Some(egress) => {
+                    let how = Pipeline::routed(egress, exit.mtu, &frame);
+                    way.leave(egress, how, &frame, &mut arena)
+                }
+                None => {
+                    lane.dropped(DropReason::PortGone);
+                    None
+                }
+            },
+            Verdict::Asked(link, len) => {
+                way.ask(link, self.reply.get(..len).unwrap_or_default());
+                None
+            }
         };
         if let Some(Boarded {
             egress,
@@ -117,6 +152,14 @@ impl Forwarder {
     /// Sends what waits. To be called at the end of each burst, before the worker looks elsewhere.
     #[inline]
     pub fn flush<W: Wires>(&mut self, pipeline: &Pipeline<'_>, wires: &mut W) {
+        self.send_trains(pipeline, wires);
+        let router = pipeline.topology().router();
+        if router.pending.has_ready() || router.nat.as_ref().is_some_and(|nat| nat.has_released()) {
+            self.receive_what_waited(pipeline, wires);
+        }
+    }
+
+    fn send_trains<W: Wires>(&mut self, pipeline: &Pipeline<'_>, wires: &mut W) {
         if !self.trains.is_empty() {
             self.trains.flush(&mut self.burst.arena(), pipeline, wires);
         }
@@ -154,6 +197,17 @@ impl<W: Wires> Way<'_, '_, W> {
                 return None;
             }
         };
+        self.leave(egress, how, frame, arena)
+    }
+
+    #[inline]
+    fn leave(
+        &mut self,
+        egress: &Port,
+        how: Egress,
+        frame: &Frame<'_>,
+        arena: &mut Arena<'_>,
+    ) -> Option<Boarded> {
         // A train may become any kind of super-frame, with a checksum to complete.
         if how == Egress::AS_IT_IS
             && egress.capabilities == Capabilities::ALL
@@ -181,6 +235,25 @@ impl<W: Wires> Way<'_, '_, W> {
         }
         self.transmit(egress).frame(frame, how);
         None
+    }
+
+    /// Asks everybody on `link` that is reached untagged. The host's interface has the router's
+    /// own address.
+    fn ask(&mut self, link: Link, question: &[u8]) {
+        let topology = self.pipeline.topology();
+        let one;
+        let ports = match link {
+            Link::Uplink(port) => {
+                one = [port];
+                &one[..]
+            }
+            Link::Bridge(bridge) => topology.bridge(bridge).map_or(&[][..], |b| &b.ports),
+        };
+        for port in ports.iter().filter_map(|&port| topology.port(port)) {
+            if port.role != Role::Host && Vlan::NONE.leaves_by(port) {
+                self.transmit(port).plain(question, TagAction::Keep);
+            }
+        }
     }
 
     fn flood(
