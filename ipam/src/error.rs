@@ -105,6 +105,24 @@ pub enum AddressError {
         /// The pool's subnet.
         subnet: IpNet,
     },
+    /// The address is the gateway's.
+    #[error("address {address} is the gateway's of subnet {subnet}; choose another")]
+    HeldByGateway {
+        /// The address asked for.
+        address: IpAddr,
+        /// The pool's subnet.
+        subnet: IpNet,
+    },
+    /// The address is set aside.
+    #[error("address {address} is aux-address {name} of subnet {subnet}; choose another")]
+    HeldByAux {
+        /// The address asked for.
+        address: IpAddr,
+        /// What it is set aside for.
+        name: String,
+        /// The pool's subnet.
+        subnet: IpNet,
+    },
     /// Nothing holds the address that should be released.
     #[error("address {address} is not in use in subnet {subnet}; there is nothing to release")]
     NotInUse {

@@ -122,17 +122,25 @@ impl Pool {
     /// Takes `address`, anywhere in the subnet.
     ///
     /// # Errors
-    /// [`AddressError::Outside`], [`AddressError::Reserved`] or [`AddressError::InUse`].
+    /// [`AddressError::Outside`], [`AddressError::Reserved`]; [`AddressError::InUse`],
+    /// [`AddressError::HeldByGateway`] or [`AddressError::HeldByAux`] by who holds it.
     pub fn reserve(&mut self, address: IpAddr) -> Result<(), AddressError> {
         let number = assignable(self.subnet, address)?;
         if self.allocations.reserve(number) {
-            Ok(())
-        } else {
-            Err(AddressError::InUse {
-                address,
-                subnet: self.subnet,
-            })
+            return Ok(());
         }
+        let subnet = self.subnet;
+        if self.gateway == Some(address) {
+            return Err(AddressError::HeldByGateway { address, subnet });
+        }
+        Err(match self.aux_name(address) {
+            Some(name) => AddressError::HeldByAux {
+                address,
+                name,
+                subnet,
+            },
+            None => AddressError::InUse { address, subnet },
+        })
     }
 
     /// Frees an endpoint's address.
@@ -146,8 +154,7 @@ impl Pool {
         if self.gateway == Some(address) {
             return Err(AddressError::IsGateway { address, subnet });
         }
-        if let Some((name, _)) = self.aux.iter().find(|(_, aux)| **aux == address) {
-            let name = name.clone();
+        if let Some(name) = self.aux_name(address) {
             return Err(AddressError::IsAux {
                 address,
                 name,
@@ -205,6 +212,12 @@ impl Pool {
         self.reserve(address)?;
         self.aux.insert(name.to_owned(), address);
         Ok(())
+    }
+
+    fn aux_name(&self, address: IpAddr) -> Option<String> {
+        let mut aux = self.aux.iter();
+        aux.find(|(_, held)| **held == address)
+            .map(|(name, _)| name.clone())
     }
 
     fn free(&mut self, address: IpAddr) -> Result<(), AddressError> {
@@ -331,6 +344,31 @@ mod tests {
         let mut single = pool("10.0.0.9/32");
         assert_eq!(first_free(&mut single), Ok(Some(ip("10.0.0.9"))));
         assert!(single.allocate(LowestFree).is_err());
+    }
+
+    #[test]
+    fn a_refusal_names_who_holds_the_address() {
+        let mut pool = pool("10.0.0.0/29");
+        pool.assign_gateway(GatewayRequest::FirstFree).unwrap();
+        pool.reserve_aux("nas", ip("10.0.0.2")).unwrap();
+        pool.reserve(ip("10.0.0.3")).unwrap();
+        for (address, message) in [
+            (
+                "10.0.0.1",
+                "address 10.0.0.1 is the gateway's of subnet 10.0.0.0/29; choose another",
+            ),
+            (
+                "10.0.0.2",
+                "address 10.0.0.2 is aux-address nas of subnet 10.0.0.0/29; choose another",
+            ),
+            (
+                "10.0.0.3",
+                "address 10.0.0.3 is already in use in subnet 10.0.0.0/29; choose another",
+            ),
+        ] {
+            let error = pool.reserve(ip(address)).unwrap_err();
+            assert_eq!(error.to_string(), message);
+        }
     }
 
     #[test]

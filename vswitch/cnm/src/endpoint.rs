@@ -9,6 +9,7 @@ use vswitch_packet::MacAddr;
 
 use crate::id::{EndpointId, NetworkId};
 use crate::mac;
+use crate::publish::{PortSpec, PublishedPort};
 use crate::sandbox::{NetnsId, SandboxKey};
 
 /// An endpoint, as it is persisted.
@@ -43,6 +44,9 @@ pub struct Endpoint {
     /// Endpoint options (`attach -o KEY=VALUE`), as given.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
+    /// Published ports (`-p`), in the order of publishing.
+    #[serde(default)]
+    pub published: Vec<PublishedPort>,
 }
 
 /// How far an endpoint's interface is there.
@@ -82,6 +86,8 @@ pub struct AttachRequest {
     pub gateway_priority: i32,
     /// Endpoint options (`-o KEY=VALUE`).
     pub options: BTreeMap<String, String>,
+    /// Ports to publish (`-p`).
+    pub publish: Vec<PortSpec>,
 }
 
 impl Endpoint {
@@ -95,6 +101,18 @@ impl Endpoint {
     #[must_use]
     pub const fn has_interface(&self) -> bool {
         self.ifname.is_some()
+    }
+
+    /// Where a published port leads: the address of the family it is published on, else the other one.
+    /// `None` without addresses.
+    #[must_use]
+    pub fn target(&self, published: &PublishedPort) -> Option<IpAddr> {
+        let (v4, v6) = (self.ipv4().map(IpAddr::V4), self.ipv6().map(IpAddr::V6));
+        if published.host_ip.is_ipv4() {
+            v4.or(v6)
+        } else {
+            v6.or(v4)
+        }
     }
 
     /// The IPv4 address.
@@ -132,6 +150,7 @@ impl AttachRequest {
             aliases: Vec::new(),
             gateway_priority: 0,
             options: BTreeMap::new(),
+            publish: Vec::new(),
         }
     }
 }
@@ -155,7 +174,7 @@ mod tests {
         assert_eq!(endpoint.tap_name(), "vs-abababababab");
         assert_eq!(endpoint.ipv4(), Some(Ipv4Addr::new(10, 0, 0, 2)));
         assert_eq!(endpoint.ipv6(), Some("fd00::2".parse().unwrap()));
-        assert_eq!(endpoint.gateway_priority, 0);
+        assert_eq!((endpoint.gateway_priority, endpoint.published), (0, vec![]));
     }
 
     #[test]

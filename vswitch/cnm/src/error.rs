@@ -11,6 +11,7 @@ use crate::driver::DriverName;
 use crate::interface_name::InterfaceNameError;
 use crate::name::NameError;
 use crate::options::OptionError;
+use crate::publish::{PortRange, PortSpec, PortSpecError};
 use crate::sandbox::{SandboxKey, SandboxKeyError};
 
 mod code;
@@ -253,6 +254,102 @@ pub enum Error {
         ifname: String,
         /// The sandbox.
         sandbox: SandboxKey,
+    },
+
+    /// A text for `-p` that says nothing that could be published.
+    #[error(transparent)]
+    PortSpec(#[from] PortSpecError),
+    /// Nothing can be published from the network.
+    #[error("ports cannot be published on network {network}: {reason}")]
+    NotPublishable {
+        /// The network's name.
+        network: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// The endpoint has no address that a port of this address of the host could lead to.
+    #[error(
+        "port {port} cannot be published: sandbox {sandbox} is not reached by {family} on network {network}; \
+         publish on an address of the other family"
+    )]
+    PublishFamily {
+        /// What was asked for.
+        port: PortSpec,
+        /// The family of the host's address.
+        family: Family,
+        /// The endpoint's sandbox.
+        sandbox: SandboxKey,
+        /// The network's name.
+        network: String,
+    },
+    /// Another endpoint has the port of the host, or the same one.
+    #[error(
+        "port {port} is already in use by container {sandbox} on network {network}; choose another host \
+         port"
+    )]
+    PortInUse {
+        /// Address, port and protocol.
+        port: String,
+        /// Whose it is.
+        sandbox: SandboxKey,
+        /// On which network.
+        network: String,
+    },
+    /// A program of the host has the port.
+    #[error(
+        "port {port} is already in use by the host; choose another host port, or stop what uses it"
+    )]
+    PortInUseByHost {
+        /// Address, port and protocol.
+        port: String,
+    },
+    /// The host cannot have the port for another reason.
+    #[error("port {port} cannot be published: {reason}")]
+    PortRefused {
+        /// Address, port and protocol.
+        port: String,
+        /// Why not.
+        reason: String,
+    },
+    /// No free port is left to choose from.
+    #[error(
+        "no {} of ports {range} of the host free for {port}; unpublish something, or choose a host port",
+        if *.count == 1 { "one".to_owned() } else { format!("{count} in a row") }
+    )]
+    PortsExhausted {
+        /// What was asked for.
+        port: PortSpec,
+        /// How many ports in a row were wanted.
+        count: u16,
+        /// Where they were looked for.
+        range: PortRange,
+    },
+    /// The endpoint has published nothing like it.
+    #[error(
+        "port {port} of sandbox {sandbox} is not published on network {network}; `vsctl ports` shows \
+         what is"
+    )]
+    NotPublished {
+        /// What was asked for.
+        port: PortSpec,
+        /// The sandbox.
+        sandbox: SandboxKey,
+        /// The network's name.
+        network: String,
+    },
+    /// A stored publication that no version writes.
+    #[error("published port {port}: as many ports of the host as of the container are needed")]
+    PortRecord {
+        /// Address, port and protocol.
+        port: String,
+    },
+    /// A network cannot be routed to.
+    #[error("option vswitch.route-to: network {name} cannot be routed to: {reason}")]
+    NotRoutable {
+        /// The name given.
+        name: String,
+        /// Why not.
+        reason: &'static str,
     },
 
     /// The sandbox was neither added nor attached.

@@ -8,6 +8,7 @@
 //! An endpoint's life, as libnetwork's create, join, leave and delete:
 //!
 //! ```
+//! use vswitch_cnm::publish::AllFree;
 //! use vswitch_cnm::{
 //!     AttachRequest, EndpointId, Model, NetworkId, NetworkRequest, Phase, Settings,
 //! };
@@ -20,7 +21,8 @@
 //!     &[],
 //! )?;
 //! let request = AttachRequest::new(network.id, "box".parse()?);
-//! let endpoint = model.create_endpoint(request, EndpointId::from_octets([2; 32]), 1_700_000_001)?;
+//! let id = EndpointId::from_octets([2; 32]);
+//! let endpoint = model.create_endpoint(request, id, 1_700_000_001, &mut AllFree)?;
 //! assert_eq!(endpoint.phase, Phase::Attaching);
 //! assert_eq!(endpoint.addresses[0].to_string(), "172.17.0.2/16");
 //! model.endpoint_attached(endpoint.id)?;
@@ -44,10 +46,12 @@ mod name;
 mod network;
 pub mod option_key;
 mod options;
+pub mod policy;
+pub mod publish;
 mod sandbox;
 mod settings;
 
-pub use driver::{Driver, DriverName, InterfacePlan};
+pub use driver::{Driver, DriverName, InterfacePlan, Publishing};
 pub use endpoint::{AttachRequest, Endpoint, Phase};
 pub use error::{Error, ErrorKind, RestoreError};
 pub use gateway::{GatewayChoice, Gateways};
@@ -57,5 +61,7 @@ pub use model::{Model, RemovedEndpoint};
 pub use name::{MAX_NAME_LEN, NameError, NameOf};
 pub use network::{Network, NetworkRequest, SubnetRecord};
 pub use options::OptionError;
+pub use policy::{FamilyPolicy, Filtering, GatewayMode, Policy};
+pub use publish::{PortHolder, PortSpec, PublishedPort};
 pub use sandbox::{NetnsId, Sandbox, SandboxKey, SandboxKeyError};
 pub use settings::{BridgeSettings, PortSettings, Settings};

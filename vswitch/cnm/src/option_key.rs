@@ -6,21 +6,24 @@ pub const BRIDGE_NAME: &str = "com.docker.network.bridge.name";
 pub const DEFAULT_BRIDGE: &str = "com.docker.network.bridge.default_bridge";
 /// Whether endpoints may reach each other; default true.
 pub const ENABLE_ICC: &str = "com.docker.network.bridge.enable_icc";
-/// Whether the source address is translated on the way out; only true yet.
+/// Whether the source address is translated on the way out; default true.
 pub const ENABLE_IP_MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
-/// The address ports are published on by default; only 0.0.0.0 yet.
+/// The address ports are published on by default, of IPv4 or IPv6; default 0.0.0.0, which is all
+/// addresses of both families, while :: is all of IPv6 only.
 pub const HOST_BINDING_IPV4: &str = "com.docker.network.bridge.host_binding_ipv4";
-/// How IPv4 leaves the network: `nat`, or `isolated` for an internal network without gateway.
+/// How IPv4 crosses the gateway: `nat`, `nat-unprotected`, `routed`, or `isolated`, which is for internal
+/// networks and has no gateway; default `nat`.
 pub const GATEWAY_MODE_IPV4: &str = "com.docker.network.bridge.gateway_mode_ipv4";
-/// How IPv6 leaves the network: `nat`, or `isolated` for an internal network without gateway.
+/// How IPv6 crosses the gateway: `nat`, `nat-unprotected`, `routed`, or `isolated`, which is for internal
+/// networks and has no gateway; default `nat`.
 pub const GATEWAY_MODE_IPV6: &str = "com.docker.network.bridge.gateway_mode_ipv6";
 /// Whether the IPv4 gateway's address is left to someone else; default false.
 pub const INHIBIT_IPV4: &str = "com.docker.network.bridge.inhibit_ipv4";
 /// Interfaces that may reach published container ports directly; only none yet.
 pub const TRUSTED_HOST_INTERFACES: &str = "com.docker.network.bridge.trusted_host_interfaces";
-/// The IPv4 source of translated traffic; only the default yet.
+/// The host's address that is the IPv4 source of translated traffic; default that of the way out.
 pub const HOST_IPV4: &str = "com.docker.network.host_ipv4";
-/// The IPv6 source of translated traffic; only the default yet.
+/// The host's address that is the IPv6 source of translated traffic; default that of the way out.
 pub const HOST_IPV6: &str = "com.docker.network.host_ipv6";
 /// The MTU in bytes; 0 is the default.
 pub const MTU: &str = "com.docker.network.driver.mtu";
@@ -46,6 +49,13 @@ pub const ANTI_SPOOF: &str = "vswitch.anti-spoof";
 /// Broadcast, multicast and unknown unicast frames a second from each port; default 0, which is no
 /// limit. Also an endpoint's option.
 pub const STORM_LIMIT: &str = "vswitch.storm-limit";
+/// Who may answer to a translated port: `endpoint-independent`, `address-dependent` or
+/// `address-and-port-dependent` (RFC 4787 section 5); default `address-dependent`.
+pub const NAT_FILTERING: &str = "vswitch.nat-filtering";
+/// Networks that this one exchanges packets with, untranslated: names with commas between them. Naming on
+/// one side suffices. Removing a named network ends the relation; one made again under the name
+/// begins it anew.
+pub const ROUTE_TO: &str = "vswitch.route-to";
 
 /// The access VLAN, 1 to 4094. An endpoint's option.
 pub const VLAN: &str = "vswitch.vlan";

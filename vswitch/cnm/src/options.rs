@@ -102,6 +102,46 @@ impl<'a> Options<'a> {
             .transpose()
     }
 
+    /// One of several words; an empty value is none given, as in Docker.
+    pub(crate) fn choice<T: Copy>(
+        self,
+        key: &'static str,
+        words: &[(&str, T)],
+    ) -> Result<Option<T>, OptionError> {
+        let Some(value) = self.filled(key) else {
+            return Ok(None);
+        };
+        match words.iter().find(|(word, _)| *word == value) {
+            Some((_, meaning)) => Ok(Some(*meaning)),
+            None => {
+                let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+                let expected = match words.split_last() {
+                    Some((last, rest)) if !rest.is_empty() => {
+                        format!("{} or {last}", rest.join(", "))
+                    }
+                    _ => words.concat(),
+                };
+                Err(invalid(key, value, &expected))
+            }
+        }
+    }
+
+    /// An address; an empty value is none given, as in Docker.
+    pub(crate) fn address<A: FromStr>(
+        self,
+        key: &'static str,
+        expected: &str,
+    ) -> Result<Option<A>, OptionError> {
+        self.filled(key)
+            .map(|value| value.parse().map_err(|_| invalid(key, value, expected)))
+            .transpose()
+    }
+
+    /// The value of `key`, if given and not empty.
+    fn filled(self, key: &str) -> Option<&'a str> {
+        self.text(key).filter(|value| !value.is_empty())
+    }
+
     /// An interface's name, or the beginning of one; `check` says which.
     pub(crate) fn interface(
         self,
@@ -232,6 +272,17 @@ mod tests {
         assert_eq!(
             read("10").unwrap_err().to_string(),
             "option k=10: the value must be 1 to 9 frames"
+        );
+    }
+
+    #[test]
+    fn choices_are_listed() {
+        let words = [("nat", 1), ("routed", 2), ("isolated", 3)];
+        let read = |value| Options(&map("k", value)).choice("k", &words);
+        assert_eq!((read("routed"), read("")), (Ok(Some(2)), Ok(None)));
+        assert_eq!(
+            read("NAT").unwrap_err().to_string(),
+            "option k=NAT: the value must be nat, routed or isolated"
         );
     }
 

@@ -7,6 +7,8 @@ use vswitch_ipam::DefaultPools;
 use vswitch_packet::{MacAddr, VlanId};
 
 use crate::id::{EndpointId, NetworkId};
+use crate::policy::Policy;
+use crate::publish::{PortRange, PublishedPort};
 use crate::sandbox::NetnsId;
 
 /// What holds for all networks.
@@ -18,6 +20,11 @@ pub struct Settings {
     pub default_mtu: u16,
     /// The host's own namespace, if known: a sandbox that turns out to be it is refused.
     pub host_netns: Option<NetnsId>,
+    /// Where ports of the host come from that nobody chose.
+    pub ephemeral_ports: PortRange,
+    /// The host's address ports are published on where neither the user nor the network says; `None`, as
+    /// 0.0.0.0, is all of both families.
+    pub default_publish_address: Option<IpAddr>,
     /// When the predefined networks came to be, in seconds since 1970 UTC: the daemon's start.
     pub started: u64,
 }
@@ -49,6 +56,8 @@ pub struct BridgeSettings {
     pub snooping: bool,
     /// Whether interfaces are offered segmentation and checksum offload.
     pub offload: bool,
+    /// What may cross the gateway.
+    pub policy: Policy,
 }
 
 /// How an endpoint's port is to be switched.
@@ -74,6 +83,8 @@ pub struct PortSettings {
     pub mtu: u16,
     /// Whether it is kept from other isolated ports of the network: the opposite of icc.
     pub isolated: bool,
+    /// Published ports.
+    pub published: Vec<PublishedPort>,
 }
 
 /// Docker's default, Ethernet's payload.
@@ -86,6 +97,8 @@ impl Default for Settings {
             default_pools: DefaultPools::docker(0),
             default_mtu: DEFAULT_MTU,
             host_netns: None,
+            ephemeral_ports: PortRange::EPHEMERAL,
+            default_publish_address: None,
             started: 0,
         }
     }

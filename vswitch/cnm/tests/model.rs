@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use proptest::prelude::*;
 use proptest::sample::Index;
+use vswitch_cnm::publish::AllFree;
 use vswitch_cnm::{
     AttachRequest, Endpoint, EndpointId, Model, NetworkId, NetworkRequest, Phase, SandboxKey,
     Settings,
@@ -301,7 +302,7 @@ impl Run {
     fn attach(&mut self, attach: &Attach) -> (bool, bool) {
         let id = EndpointId::from_octets(self.draw());
         let request = request(attach, &self.reference);
-        let result = self.model.create_endpoint(request, id, 0);
+        let result = self.model.create_endpoint(request, id, 0, &mut AllFree);
         let Some(expected) = self.reference.expect(attach) else {
             return (result.is_ok(), false);
         };

@@ -1,6 +1,6 @@
 //! Drivers: what kinds of network there are, and what each makes of a request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -12,6 +12,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::network::{Network, NetworkRequest};
 use crate::options::Options;
+use crate::policy::GatewayMode;
 use crate::sandbox::SandboxKey;
 use crate::settings::{BridgeSettings, PortSettings, Settings};
 
@@ -87,7 +88,16 @@ pub trait Driver: fmt::Debug + Sync {
         None
     }
 
-    /// How a network is to be switched; `None` if it is not.
+    /// The names of other networks that a network exchanges packets with.
+    ///
+    /// # Errors
+    /// Options that are refused; not for a network of a [`Model`](crate::Model).
+    fn route_to(&self, _network: &Network) -> Result<BTreeSet<String>, Error> {
+        Ok(BTreeSet::new())
+    }
+
+    /// How a network is to be switched, but for [`Policy::route_to`](crate::Policy::route_to), which
+    /// depends on others; `None` if it is not.
     ///
     /// # Errors
     /// Options that are refused; not for a network of a [`Model`](crate::Model).
@@ -97,6 +107,21 @@ pub trait Driver: fmt::Debug + Sync {
         _settings: &Settings,
     ) -> Result<Option<BridgeSettings>, Error> {
         Ok(None)
+    }
+
+    /// How endpoints with these options publish ports.
+    ///
+    /// # Errors
+    /// [`Error::NotPublishable`] if they cannot.
+    fn publishing(
+        &self,
+        network: &Network,
+        _options: &BTreeMap<String, String>,
+    ) -> Result<Publishing, Error> {
+        Err(Error::NotPublishable {
+            network: network.name.clone(),
+            reason: "endpoints have no interface of their own there",
+        })
     }
 
     /// How an endpoint's port is to be switched; `None` if it has none.
@@ -122,6 +147,17 @@ pub struct InterfacePlan {
     pub prefix: String,
     /// How addresses are chosen.
     pub order: AllocationOrder,
+}
+
+/// How endpoints of a network publish ports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Publishing {
+    /// How IPv4 crosses the gateway; `None` where there is none of ours.
+    pub v4: Option<GatewayMode>,
+    /// How IPv6 crosses the gateway; `None` where there is none of ours.
+    pub v6: Option<GatewayMode>,
+    /// The host's address unless the user says otherwise.
+    pub host_binding: Option<IpAddr>,
 }
 
 impl DriverName {

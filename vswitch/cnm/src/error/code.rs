@@ -76,6 +76,15 @@ impl Error {
             Self::MacInvalid { .. } => (Invalid, "mac_invalid"),
             Self::MacInUse { .. } => (Conflict, "mac_in_use"),
             Self::InterfaceTaken { .. } => (Conflict, "interface_in_use"),
+            Self::PortSpec(_) => (Invalid, "port_spec_invalid"),
+            Self::NotPublishable { .. } => (Forbidden, "not_publishable"),
+            Self::PublishFamily { .. } => (Invalid, "port_without_address"),
+            Self::PortInUse { .. } | Self::PortInUseByHost { .. } => (Conflict, "port_in_use"),
+            Self::PortRefused { .. } => (Conflict, "port_refused"),
+            Self::PortsExhausted { .. } => (Conflict, "ports_exhausted"),
+            Self::NotPublished { .. } => (NotFound, "not_published"),
+            Self::PortRecord { .. } => (Invalid, "port_invalid"),
+            Self::NotRoutable { .. } => (Invalid, "route_to_invalid"),
             Self::SandboxNotFound { .. } => (NotFound, "sandbox_not_found"),
             Self::SandboxExists { .. } => (Conflict, "sandbox_exists"),
             Self::SandboxNotNamed { .. } => (Invalid, "sandbox_invalid"),
@@ -143,7 +152,9 @@ const fn subnet(error: &SubnetError) -> (ErrorKind, &'static str) {
 const fn address(error: &AddressError) -> (ErrorKind, &'static str) {
     match error {
         AddressError::Exhausted { .. } => (ErrorKind::Conflict, "addresses_exhausted"),
-        AddressError::InUse { .. } => (ErrorKind::Conflict, "address_in_use"),
+        AddressError::InUse { .. }
+        | AddressError::HeldByGateway { .. }
+        | AddressError::HeldByAux { .. } => (ErrorKind::Conflict, "address_in_use"),
         AddressError::Outside { .. } => (ErrorKind::Invalid, "address_outside_subnet"),
         _ => (ErrorKind::Invalid, "address_invalid"),
     }

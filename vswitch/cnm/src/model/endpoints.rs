@@ -9,6 +9,7 @@ use crate::gateway::{Candidate, Gateways, elect};
 use crate::id::{EndpointId, NetworkId};
 use crate::name::{NameOf, check_name};
 use crate::network::Network;
+use crate::publish::PortHolder;
 use crate::sandbox::{Sandbox, SandboxKey};
 use crate::settings::PortSettings;
 
@@ -22,19 +23,21 @@ pub struct RemovedEndpoint {
 }
 
 impl Model {
-    /// Makes an endpoint in phase [`Phase::Attaching`], with its addresses taken. `id` is drawn at
-    /// random, `now` is in seconds since 1970 UTC.
+    /// Makes an endpoint in phase [`Phase::Attaching`], with its addresses taken and its ports held. `id`
+    /// is drawn at random, `now` is in seconds since 1970 UTC.
     ///
     /// The sandbox's record may be new or changed: persist [`Model::sandbox`] of the endpoint's sandbox
     /// along with the endpoint.
     ///
     /// # Errors
-    /// Whatever is wrong with the request; [`Error::IdTaken`] if another id should be drawn.
+    /// Whatever is wrong with the request; [`Error::IdTaken`] if another id should be drawn. Nothing is
+    /// held then.
     pub fn create_endpoint(
         &mut self,
         request: AttachRequest,
         id: EndpointId,
         now: u64,
+        holder: &mut dyn PortHolder,
     ) -> Result<Endpoint, Error> {
         let request = AttachRequest {
             sandbox: request.sandbox.normalised()?,
@@ -46,7 +49,7 @@ impl Model {
         self.check_namespace(&request.sandbox, request.netns)?;
         let aliases = checked_aliases(&request.aliases)?;
         let interface = self.take_interface(&network, &request, id)?;
-        let endpoint = Endpoint {
+        let mut endpoint = Endpoint {
             id,
             network: network.id,
             sandbox: request.sandbox,
@@ -58,7 +61,15 @@ impl Model {
             phase: Phase::Attaching,
             created: now,
             options: request.options,
+            published: Vec::new(),
         };
+        match self.take_ports(&endpoint, &request.publish, holder) {
+            Ok(published) => endpoint.published = published,
+            Err(error) => {
+                self.free_addresses(network.id, &endpoint.addresses);
+                return Err(error);
+            }
+        }
         self.see_namespace(&endpoint.sandbox, request.netns);
         self.endpoints.insert(id, endpoint.clone());
         Ok(endpoint)
@@ -85,7 +96,7 @@ impl Model {
     }
 
     /// Removes an endpoint and frees its addresses: the last step of detaching, and the way back when
-    /// attaching fails. A sandbox that `add-sandbox` did not make goes with its last endpoint.
+    /// attaching fails. Its ports are no one's then, and to be let go of. A sandbox that `add-sandbox` did not make goes with its last endpoint.
     ///
     /// # Errors
     /// [`Error::EndpointNotFound`].
@@ -237,6 +248,7 @@ mod tests {
     use super::*;
     use crate::model::fixture::{NOW, add_network, attach, endpoint_id, key, model, with_subnet};
     use crate::network::NetworkRequest;
+    use crate::publish::AllFree;
 
     fn attach_request(model: &Model, term: &str, sandbox: &str) -> AttachRequest {
         AttachRequest::new(model.find_network(term).unwrap().id, key(sandbox))
@@ -277,7 +289,9 @@ mod tests {
         add_network(&mut model, 1, NetworkRequest::new("web"));
         let request = attach_request(&model, "web", "pid:7");
         let id = endpoint_id(1);
-        let made = model.create_endpoint(request, id, NOW).unwrap();
+        let made = model
+            .create_endpoint(request, id, NOW, &mut AllFree)
+            .unwrap();
         assert_eq!((made.phase, made.created), (Phase::Attaching, NOW));
         assert_eq!(made.mac.to_string(), "02:42:ac:11:00:02");
         assert_eq!(model.endpoint_attached(id).unwrap().phase, Phase::Attached);
@@ -323,12 +337,14 @@ mod tests {
         let (good, bad) = (with(&["www", "api", "www"]), with(&["a b"]));
         assert_eq!(
             model
-                .create_endpoint(bad, endpoint_id(1), NOW)
+                .create_endpoint(bad, endpoint_id(1), NOW, &mut AllFree)
                 .unwrap_err()
                 .code(),
             "name_invalid"
         );
-        let endpoint = model.create_endpoint(good, endpoint_id(1), NOW).unwrap();
+        let endpoint = model
+            .create_endpoint(good, endpoint_id(1), NOW, &mut AllFree)
+            .unwrap();
         assert_eq!(endpoint.aliases, ["www", "api"]);
     }
 
@@ -383,7 +399,7 @@ mod tests {
         ] {
             let request = attach_request(&model, network, sandbox);
             let error = model
-                .create_endpoint(request, endpoint_id(9), NOW)
+                .create_endpoint(request, endpoint_id(9), NOW, &mut AllFree)
                 .unwrap_err();
             assert_eq!((error.code(), error.to_string().as_str()), (code, message));
             assert_eq!(model, before, "{message}");
@@ -403,7 +419,7 @@ mod tests {
         };
         assert_eq!(
             model
-                .create_endpoint(chosen, endpoint_id(3), NOW)
+                .create_endpoint(chosen, endpoint_id(3), NOW, &mut AllFree)
                 .unwrap_err()
                 .to_string(),
             "network none gives no interface, so an address cannot be chosen; leave it out"
@@ -453,7 +469,9 @@ mod tests {
             gateway_priority: 1,
             ..attach_request(&model, "d", "box")
         };
-        model.create_endpoint(urgent, endpoint_id(6), NOW).unwrap();
+        model
+            .create_endpoint(urgent, endpoint_id(6), NOW, &mut AllFree)
+            .unwrap();
         assert_eq!(
             default_routes(&model, "box"),
             ["via 10.4.0.1 dev eth1", "via fd05::1 dev eth4"]

@@ -4,6 +4,7 @@ use crate::endpoint::AttachRequest;
 use crate::id::{EndpointId, NetworkId};
 use crate::model::Model;
 use crate::network::{Network, NetworkRequest};
+use crate::publish::AllFree;
 use crate::sandbox::SandboxKey;
 use crate::settings::Settings;
 
@@ -49,7 +50,9 @@ pub(super) fn attach(
 ) -> (Option<String>, Vec<String>) {
     let network = model.find_network(term).unwrap().id;
     let request = AttachRequest::new(network, key(sandbox));
-    let endpoint = model.create_endpoint(request, endpoint_id(n), NOW).unwrap();
+    let endpoint = model
+        .create_endpoint(request, endpoint_id(n), NOW, &mut AllFree)
+        .unwrap();
     model.endpoint_attached(endpoint.id).unwrap();
     let addresses = endpoint.addresses.iter().map(ToString::to_string);
     (endpoint.ifname, addresses.collect())

@@ -212,6 +212,7 @@ mod tests {
     use crate::model::fixture::{NOW, add_network, attach, endpoint_id, key, model, with_subnet};
     use crate::network::NetworkRequest;
     use crate::option_key;
+    use crate::publish::AllFree;
 
     fn request(model: &Model) -> AttachRequest {
         AttachRequest::new(model.find_network("web").unwrap().id, key("box"))
@@ -234,7 +235,9 @@ mod tests {
             ifname: Some("net7".into()),
             ..request(&model)
         };
-        let endpoint = model.create_endpoint(chosen, endpoint_id(1), NOW).unwrap();
+        let endpoint = model
+            .create_endpoint(chosen, endpoint_id(1), NOW, &mut AllFree)
+            .unwrap();
         assert_eq!(endpoint.ifname.as_deref(), Some("net7"));
         assert_eq!(endpoint.mac.to_string(), "0a:00:00:00:00:07");
         assert_eq!(
@@ -279,6 +282,11 @@ mod tests {
                 ip([10, 0, 0, 2]),
                 "address_in_use",
                 "address 10.0.0.2 is already in use in subnet 10.0.0.0/24; choose another",
+            ),
+            (
+                ip([10, 0, 0, 1]),
+                "address_in_use",
+                "address 10.0.0.1 is the gateway's of subnet 10.0.0.0/24; choose another",
             ),
             (
                 ip([10, 0, 1, 2]),
@@ -338,7 +346,7 @@ mod tests {
             ),
         ] {
             let error = model
-                .create_endpoint(request, endpoint_id(2), NOW)
+                .create_endpoint(request, endpoint_id(2), NOW, &mut AllFree)
                 .unwrap_err();
             assert_eq!((error.code(), error.to_string().as_str()), (code, message));
             assert_eq!(model, before, "{message}");
@@ -360,7 +368,7 @@ mod tests {
             ip6: Some("fd00::1".parse().unwrap()),
             ..request(&model)
         };
-        let result = model.create_endpoint(gateways, endpoint_id(1), NOW);
+        let result = model.create_endpoint(gateways, endpoint_id(1), NOW, &mut AllFree);
         assert_eq!(result.unwrap_err().code(), "address_in_use");
         assert_eq!(model, before);
     }
@@ -374,7 +382,7 @@ mod tests {
             ..request(&model)
         };
         model
-            .create_endpoint(squatter, endpoint_id(1), NOW)
+            .create_endpoint(squatter, endpoint_id(1), NOW, &mut AllFree)
             .unwrap();
         assert_eq!(attach(&mut model, 2, "web", "other").1, ["10.0.0.3/24"]);
         let mac = model.endpoint(endpoint_id(2)).unwrap().mac;
@@ -390,7 +398,7 @@ mod tests {
             ..request(&model)
         };
         let endpoint = model
-            .create_endpoint(inhabited, endpoint_id(1), NOW)
+            .create_endpoint(inhabited, endpoint_id(1), NOW, &mut AllFree)
             .unwrap();
         assert_eq!(endpoint.ifname.as_deref(), Some("eth1"));
     }
@@ -421,7 +429,7 @@ mod tests {
             }
             let other = AttachRequest::new(network.id, key("other"));
             let error = model
-                .create_endpoint(other, endpoint_id(2), NOW)
+                .create_endpoint(other, endpoint_id(2), NOW, &mut AllFree)
                 .unwrap_err();
             assert_eq!(error.code(), "addresses_exhausted", "{subnet}");
         }

@@ -14,11 +14,14 @@ use crate::settings::Settings;
 mod endpoints;
 mod interface;
 mod networks;
+mod publish;
 mod restore;
 mod sandboxes;
 
 #[cfg(test)]
 mod fixture;
+
+use publish::Rotation;
 
 pub use endpoints::RemovedEndpoint;
 
@@ -36,6 +39,7 @@ pub struct Model {
     networks: BTreeMap<NetworkId, Network>,
     endpoints: BTreeMap<EndpointId, Endpoint>,
     sandboxes: BTreeMap<SandboxKey, Sandbox>,
+    rotation: Rotation,
 }
 
 impl Model {
@@ -49,6 +53,7 @@ impl Model {
             networks: networks.map(|network| (network.id, network)).into(),
             endpoints: BTreeMap::new(),
             sandboxes: BTreeMap::new(),
+            rotation: Rotation::default(),
         }
     }
 

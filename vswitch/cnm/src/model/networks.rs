@@ -51,7 +51,8 @@ impl Model {
             options: request.options,
             labels: request.labels,
         };
-        if let Err(error) = self.check_settings(&network) {
+        let checked = self.check_settings(&network);
+        if let Err(error) = checked.and_then(|()| self.check_route_to(&network)) {
             self.release_pools(&network.subnets);
             return Err(error);
         }
@@ -127,14 +128,20 @@ impl Model {
     /// [`Error::NetworkNotFound`].
     pub fn bridge_settings(&self, id: NetworkId) -> Result<Option<BridgeSettings>, Error> {
         let network = self.network_or_error(id)?;
-        network.driver.driver().bridge(network, &self.settings)
+        let settings = network.driver.driver().bridge(network, &self.settings)?;
+        let Some(mut settings) = settings else {
+            return Ok(None);
+        };
+        settings.policy.route_to = self.routed_with(network)?;
+        Ok(Some(settings))
     }
 
     /// Checks what a network to be makes of its options, once its subnets are known.
     pub(super) fn check_settings(&self, network: &Network) -> Result<(), Error> {
         let driver = network.driver.driver();
         driver.check_network(network)?;
-        let host_port = |network| -> Result<Option<String>, Error> {
+        let host_port = |network: &Network| -> Result<Option<String>, Error> {
+            let driver = network.driver.driver();
             let settings = driver.bridge(network, &self.settings)?;
             Ok(settings.and_then(|settings| settings.host_port))
         };
@@ -142,13 +149,49 @@ impl Model {
             return Ok(());
         };
         for other in self.networks.values() {
-            let theirs = self.bridge_settings(other.id)?;
-            if theirs.and_then(|settings| settings.host_port).as_deref() == Some(&ifname) {
+            if host_port(other)?.as_deref() == Some(&ifname) {
                 let network = other.name.clone();
                 return Err(Error::HostPortTaken { ifname, network });
             }
         }
         Ok(())
+    }
+
+    /// Checks that the networks are there that a new one is to exchange packets with. Those of a record
+    /// may have gone.
+    fn check_route_to(&self, network: &Network) -> Result<(), Error> {
+        for name in network.driver.driver().route_to(network)? {
+            let reason = match self.network_named(&name) {
+                _ if name == network.name => "it is the network itself",
+                None => "there is no such network; make it first",
+                Some(other) if other.internal => "it is internal",
+                Some(other) if other.subnets.is_empty() => "it has no subnet",
+                Some(_) => continue,
+            };
+            return Err(Error::NotRoutable { name, reason });
+        }
+        Ok(())
+    }
+
+    /// The networks that a network exchanges packets with: one of the two names the other.
+    fn routed_with(&self, network: &Network) -> Result<Vec<NetworkId>, Error> {
+        if network.internal {
+            return Ok(Vec::new());
+        }
+        let named = network.driver.driver().route_to(network)?;
+        let mut peers = Vec::new();
+        for other in self.networks.values() {
+            if other.id == network.id || other.internal || other.subnets.is_empty() {
+                continue;
+            }
+            let names = |name: &String| *name == network.name;
+            if named.contains(&other.name)
+                || other.driver.driver().route_to(other)?.iter().any(names)
+            {
+                peers.push(other.id);
+            }
+        }
+        Ok(peers)
     }
 
     pub(super) fn check_network_name(&self, name: &str) -> Result<(), Error> {
@@ -341,10 +384,26 @@ mod tests {
                 "unknown option \"parent\"; leave it out",
             ),
             (
-                option(option_key::ENABLE_IP_MASQUERADE, "false"),
+                option(option_key::TRUSTED_HOST_INTERFACES, "eth1"),
                 "option_unavailable",
-                "option com.docker.network.bridge.enable_ip_masquerade=false is not available in \
-                 this version; leave it out, or use true",
+                "option com.docker.network.bridge.trusted_host_interfaces=eth1 is not available in \
+                 this version; leave it out",
+            ),
+            (
+                option(option_key::ROUTE_TO, "web,db"),
+                "route_to_invalid",
+                "option vswitch.route-to: network db cannot be routed to: there is no such network; \
+                 make it first",
+            ),
+            (
+                option(option_key::ROUTE_TO, "new"),
+                "route_to_invalid",
+                "option vswitch.route-to: network new cannot be routed to: it is the network itself",
+            ),
+            (
+                option(option_key::ROUTE_TO, "host"),
+                "route_to_invalid",
+                "option vswitch.route-to: network host cannot be routed to: it has no subnet",
             ),
             (
                 option(option_key::BRIDGE_NAME, "br-010101010101"),
@@ -432,6 +491,45 @@ mod tests {
             model.remove_network(id).unwrap_err().code(),
             "network_not_found"
         );
+    }
+
+    #[test]
+    fn routing_between_networks_is_mutual_and_ends_with_either() {
+        let mut model = model();
+        let routed = |name: &str, to: &str| NetworkRequest {
+            options: BTreeMap::from([(option_key::ROUTE_TO.to_owned(), to.to_owned())]),
+            ..NetworkRequest::new(name)
+        };
+        let peers = |model: &Model, n| {
+            let settings = model.bridge_settings(network_id(n)).unwrap().unwrap();
+            settings.policy.route_to
+        };
+        add_network(&mut model, 1, NetworkRequest::new("a"));
+        add_network(&mut model, 2, NetworkRequest::new("b"));
+        add_network(&mut model, 3, routed("c", "a,b"));
+        assert_eq!(peers(&model, 1), [network_id(3)]);
+        assert_eq!(peers(&model, 2), [network_id(3)]);
+        assert_eq!(peers(&model, 3), [network_id(1), network_id(2)]);
+
+        model.remove_network(network_id(1)).unwrap();
+        assert_eq!(peers(&model, 3), [network_id(2)]);
+        assert_eq!(crate::model::fixture::restored(&model), model);
+
+        let internal = NetworkRequest {
+            internal: true,
+            ..NetworkRequest::new("a")
+        };
+        add_network(&mut model, 4, internal);
+        assert_eq!(peers(&model, 3), [network_id(2)]);
+        assert_eq!(peers(&model, 4), []);
+        let to_internal = routed("d", "a");
+        let refused = model.create_network(to_internal, network_id(5), NOW, &[]);
+        assert_eq!(refused.unwrap_err().code(), "route_to_invalid");
+
+        model.remove_network(network_id(4)).unwrap();
+        add_network(&mut model, 6, NetworkRequest::new("a"));
+        assert_eq!(peers(&model, 3), [network_id(2), network_id(6)]);
+        assert_eq!(peers(&model, 6), [network_id(3)]);
     }
 
     #[test]

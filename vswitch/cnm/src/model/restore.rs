@@ -72,6 +72,7 @@ impl Model {
             .driver
             .driver()
             .interface(&network, &endpoint.options)?;
+        self.check_published(&endpoint)?;
         if let Some(ifname) = &endpoint.ifname {
             let request = AttachRequest::new(network.id, endpoint.sandbox.clone());
             self.check_name_free(&request, ifname)?;

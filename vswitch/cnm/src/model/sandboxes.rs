@@ -151,6 +151,7 @@ mod tests {
     use crate::endpoint::AttachRequest;
     use crate::model::fixture::{NOW, add_network, attach, endpoint_id, key, model};
     use crate::network::NetworkRequest;
+    use crate::publish::AllFree;
     use crate::settings::Settings;
 
     const fn netns(ino: u64) -> Option<NetnsId> {
@@ -169,7 +170,7 @@ mod tests {
             ..AttachRequest::new(model.find_network(network)?.id, key(sandbox))
         };
         model
-            .create_endpoint(request, endpoint_id(n), NOW)
+            .create_endpoint(request, endpoint_id(n), NOW, &mut AllFree)
             .map(drop)
     }
 

@@ -1,6 +1,6 @@
 //! A learning switch, whose userspace router owns the gateway's addresses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -8,11 +8,12 @@ use vswitch_ipam::{Family, PoolRequest};
 
 use self::endpoint_options::EndpointOptions;
 use self::network_options::NetworkOptions;
-use super::{Driver, DriverName, InterfacePlan};
+use super::{Driver, DriverName, InterfacePlan, Publishing};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::mac::mac_for;
 use crate::network::{Network, NetworkRequest};
+use crate::policy::Policy;
 use crate::sandbox::SandboxKey;
 use crate::settings::{BridgeSettings, PortSettings, Settings};
 
@@ -99,7 +100,47 @@ impl Driver for Bridge {
             fdb_limit: options.fdb_limit,
             snooping: options.snooping,
             offload: options.offload,
+            policy: Policy {
+                v4: options.v4,
+                v6: options.v6,
+                filtering: options.filtering,
+                route_to: Vec::new(),
+            },
         }))
+    }
+
+    fn route_to(&self, network: &Network) -> Result<BTreeSet<String>, Error> {
+        Ok(NetworkOptions::parse(&network.options, network.internal)?.route_to)
+    }
+
+    fn publishing(
+        &self,
+        network: &Network,
+        options: &BTreeMap<String, String>,
+    ) -> Result<Publishing, Error> {
+        let refused = |reason| {
+            Err(Error::NotPublishable {
+                network: network.name.clone(),
+                reason,
+            })
+        };
+        if network.internal {
+            return refused("it is internal");
+        }
+        if EndpointOptions::parse(options)?.vlan.is_some() {
+            return refused("the endpoint is in a VLAN, which has no gateway");
+        }
+        let options = NetworkOptions::parse(&network.options, network.internal)?;
+        let gateways = owned_gateways(network, &options);
+        let has = |family| gateways.iter().any(|net| Family::of(*net) == family);
+        if gateways.is_empty() {
+            return refused("it has no gateway of ours");
+        }
+        Ok(Publishing {
+            v4: has(Family::V4).then_some(options.v4.mode),
+            v6: has(Family::V6).then_some(options.v6.mode),
+            host_binding: options.host_binding,
+        })
     }
 
     fn port(
@@ -124,6 +165,7 @@ impl Driver for Bridge {
             storm_pps: own.storm_pps.unwrap_or(options.storm_pps),
             mtu: options.mtu.unwrap_or(settings.default_mtu),
             isolated: !options.icc,
+            published: endpoint.published.clone(),
         }))
     }
 }
@@ -144,6 +186,7 @@ mod tests {
     use crate::id::NetworkId;
     use crate::network::SubnetRecord;
     use crate::option_key;
+    use crate::policy::{Filtering, GatewayMode};
 
     fn network(subnets: &[(&str, Option<&str>)], options: &[(&str, &str)]) -> Network {
         let record = |(subnet, gateway): &(&str, Option<&str>)| SubnetRecord {
@@ -198,6 +241,7 @@ mod tests {
                 fdb_limit: 8192,
                 snooping: false,
                 offload: true,
+                policy: Policy::default(),
             }
         );
     }
@@ -214,12 +258,21 @@ mod tests {
                 (option_key::FDB_LIMIT, "64"),
                 (option_key::SNOOPING, "true"),
                 (option_key::OFFLOAD, "0"),
+                (option_key::GATEWAY_MODE_IPV6, "routed"),
+                (option_key::HOST_IPV4, "192.0.2.1"),
+                (option_key::NAT_FILTERING, "endpoint-independent"),
             ],
         ));
         assert_eq!(settings.host_port.as_deref(), Some("web0"));
         assert_eq!((settings.icc, settings.mtu), (false, 9000));
         assert_eq!((settings.ageing_secs, settings.fdb_limit), (10, 64));
         assert_eq!((settings.snooping, settings.offload), (true, false));
+        let policy = settings.policy;
+        assert_eq!(policy.v4.mode, GatewayMode::Nat);
+        assert_eq!(policy.v6.mode, GatewayMode::Routed);
+        assert_eq!(policy.v4.source, Some([192, 0, 2, 1].into()));
+        assert_eq!(policy.v6.source, None);
+        assert_eq!(policy.filtering, Filtering::EndpointIndependent);
     }
 
     #[test]
@@ -269,6 +322,7 @@ mod tests {
                 phase: crate::Phase::Attached,
                 created: 0,
                 options: options.iter().map(owned).collect(),
+                published: Vec::new(),
             };
             Bridge
                 .port(&network, &endpoint, &Settings::default())

@@ -1,20 +1,26 @@
 //! The options of a bridge network.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use vswitch_ipam::{AllocationOrder, Family};
 
 use crate::interface_name::{check_interface_name, check_interface_prefix};
 use crate::option_key as key;
-use crate::options::{OptionError, Options};
+use crate::options::{OptionError, Options, invalid};
+use crate::policy::{FamilyPolicy, Filtering, GatewayMode};
 
 /// The options, typed; the families are the plan's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NetworkOptions {
     pub(super) enable_ipv4: Option<bool>,
     pub(super) enable_ipv6: Option<bool>,
-    pub(super) isolated_v4: bool,
-    pub(super) isolated_v6: bool,
+    pub(super) v4: FamilyPolicy,
+    pub(super) v6: FamilyPolicy,
+    pub(super) filtering: Filtering,
+    /// Names of networks.
+    pub(super) route_to: BTreeSet<String>,
+    pub(super) host_binding: Option<IpAddr>,
     pub(super) inhibit_ipv4: bool,
     pub(super) host_port: Option<String>,
     pub(super) iface_prefix: String,
@@ -29,7 +35,7 @@ pub(super) struct NetworkOptions {
     pub(super) storm_pps: Option<u32>,
 }
 
-const KNOWN: [&str; 22] = [
+const KNOWN: [&str; 24] = [
     key::BRIDGE_NAME,
     key::DEFAULT_BRIDGE,
     key::ENABLE_ICC,
@@ -52,6 +58,24 @@ const KNOWN: [&str; 22] = [
     key::OFFLOAD,
     key::ANTI_SPOOF,
     key::STORM_LIMIT,
+    key::NAT_FILTERING,
+    key::ROUTE_TO,
+];
+
+const MODES: [(&str, GatewayMode); 4] = [
+    ("nat", GatewayMode::Nat),
+    ("nat-unprotected", GatewayMode::NatUnprotected),
+    ("routed", GatewayMode::Routed),
+    ("isolated", GatewayMode::Isolated),
+];
+
+const FILTERINGS: [(&str, Filtering); 3] = [
+    ("endpoint-independent", Filtering::EndpointIndependent),
+    ("address-dependent", Filtering::AddressDependent),
+    (
+        "address-and-port-dependent",
+        Filtering::AddressAndPortDependent,
+    ),
 ];
 
 /// What an IPv4 host must take at least (RFC 791 section 3.2), to what a TAP can have (Linux'
@@ -85,8 +109,24 @@ impl NetworkOptions {
         Ok(Self {
             enable_ipv4: options.flag(key::ENABLE_IPV4)?,
             enable_ipv6: options.flag(key::ENABLE_IPV6)?,
-            isolated_v4: is_isolated(options, key::GATEWAY_MODE_IPV4, internal)?,
-            isolated_v6: is_isolated(options, key::GATEWAY_MODE_IPV6, internal)?,
+            v4: FamilyPolicy {
+                mode: mode(options, key::GATEWAY_MODE_IPV4, internal)?,
+                masquerade: flag(key::ENABLE_IP_MASQUERADE, true)?,
+                source: source_v4(options)?,
+            },
+            v6: FamilyPolicy {
+                mode: mode(options, key::GATEWAY_MODE_IPV6, internal)?,
+                masquerade: flag(key::ENABLE_IP_MASQUERADE, true)?,
+                source: source_v6(options)?,
+            },
+            filtering: options
+                .choice(key::NAT_FILTERING, &FILTERINGS)?
+                .unwrap_or_default(),
+            route_to: route_to(options, internal)?,
+            host_binding: options.address(
+                key::HOST_BINDING_IPV4,
+                "an IP address of the host, such as 127.0.0.1",
+            )?,
             inhibit_ipv4: flag(key::INHIBIT_IPV4, false)?,
             host_port: options
                 .interface(key::BRIDGE_NAME, check_interface_name)?
@@ -119,10 +159,11 @@ impl NetworkOptions {
 
     /// Whether the network is to have no gateway of `family`.
     pub(super) const fn is_isolated(&self, family: Family) -> bool {
-        match family {
-            Family::V4 => self.isolated_v4,
-            Family::V6 => self.isolated_v6,
-        }
+        let policy = match family {
+            Family::V4 => &self.v4,
+            Family::V6 => &self.v6,
+        };
+        matches!(policy.mode, GatewayMode::Isolated)
     }
 
     /// Refuses an MTU that IPv6 cannot live with.
@@ -142,28 +183,74 @@ impl NetworkOptions {
 /// What Docker has and this version has not, but for the values that change nothing.
 fn check_unavailable(options: Options<'_>) -> Result<(), OptionError> {
     options.only_flag(key::DEFAULT_BRIDGE, false)?;
-    options.only_flag(key::ENABLE_IP_MASQUERADE, true)?;
-    options.only(key::HOST_BINDING_IPV4, &["0.0.0.0", ""])?;
-    options.only(key::TRUSTED_HOST_INTERFACES, &[""])?;
-    options.only(key::HOST_IPV4, &[""])?;
-    options.only(key::HOST_IPV6, &[""])
+    options.only(key::TRUSTED_HOST_INTERFACES, &[""])
 }
 
-fn is_isolated(
+fn mode(
     options: Options<'_>,
     key: &'static str,
     internal: bool,
-) -> Result<bool, OptionError> {
-    options.only(key, &["nat", "isolated", ""])?;
-    match options.text(key) {
-        Some("isolated") if !internal => Err(OptionError::Conflict {
+) -> Result<GatewayMode, OptionError> {
+    match options.choice(key, &MODES)?.unwrap_or_default() {
+        GatewayMode::Isolated if !internal => Err(OptionError::Conflict {
             key,
             value: "isolated".to_owned(),
             other: "a network that has a way out",
             hint: "add --internal",
         }),
-        mode => Ok(mode == Some("isolated")),
+        mode => Ok(mode),
     }
+}
+
+fn source_v4(options: Options<'_>) -> Result<Option<IpAddr>, OptionError> {
+    let expected = "an IPv4 address of the host";
+    let source: Option<Ipv4Addr> = options.address(key::HOST_IPV4, expected)?;
+    checked_source(key::HOST_IPV4, source.map(IpAddr::V4), expected)
+}
+
+fn source_v6(options: Options<'_>) -> Result<Option<IpAddr>, OptionError> {
+    let expected = "an IPv6 address of the host";
+    let source: Option<Ipv6Addr> = options.address(key::HOST_IPV6, expected)?;
+    checked_source(key::HOST_IPV6, source.map(IpAddr::V6), expected)
+}
+
+/// What nobody outside could answer to is refused.
+fn checked_source(
+    key: &'static str,
+    source: Option<IpAddr>,
+    expected: &str,
+) -> Result<Option<IpAddr>, OptionError> {
+    let unusable = |ip: &IpAddr| ip.is_unspecified() || ip.is_loopback() || ip.is_multicast();
+    match source.filter(unusable) {
+        Some(ip) => Err(invalid(key, &ip.to_string(), expected)),
+        None => Ok(source),
+    }
+}
+
+fn route_to(options: Options<'_>, internal: bool) -> Result<BTreeSet<String>, OptionError> {
+    let value = options.text(key::ROUTE_TO).unwrap_or_default();
+    if value.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    if internal {
+        return Err(OptionError::Conflict {
+            key: key::ROUTE_TO,
+            value: value.to_owned(),
+            other: "a network without a way out",
+            hint: "leave out one of it and --internal",
+        });
+    }
+    let names = value.split(',').map(str::trim);
+    names
+        .map(|name| match name {
+            "" => Err(invalid(
+                key::ROUTE_TO,
+                value,
+                "names of networks with commas between them",
+            )),
+            name => Ok(name.to_owned()),
+        })
+        .collect()
 }
 
 fn mtu(options: Options<'_>) -> Result<Option<u16>, OptionError> {
@@ -190,12 +277,15 @@ mod tests {
             (key::DEFAULT_BRIDGE, "false"),
             (key::ENABLE_ICC, "true"),
             (key::ENABLE_IP_MASQUERADE, "true"),
-            (key::HOST_BINDING_IPV4, "0.0.0.0"),
             (key::GATEWAY_MODE_IPV4, "nat"),
             (key::GATEWAY_MODE_IPV6, "nat"),
             (key::TRUSTED_HOST_INTERFACES, ""),
             (key::HOST_IPV4, ""),
             (key::HOST_IPV6, ""),
+            (key::HOST_BINDING_IPV4, ""),
+            (key::GATEWAY_MODE_IPV4, ""),
+            (key::NAT_FILTERING, "address-dependent"),
+            (key::ROUTE_TO, ""),
             (key::MTU, "0"),
             (key::IFACE_PREFIX, "eth"),
             (key::STORM_LIMIT, "0"),
@@ -208,13 +298,7 @@ mod tests {
     fn what_is_not_there_yet_is_refused() {
         for (key, value) in [
             (key::DEFAULT_BRIDGE, "true"),
-            (key::ENABLE_IP_MASQUERADE, "false"),
-            (key::HOST_BINDING_IPV4, "127.0.0.1"),
-            (key::GATEWAY_MODE_IPV4, "routed"),
-            (key::GATEWAY_MODE_IPV6, "nat-unprotected"),
             (key::TRUSTED_HOST_INTERFACES, "eth1"),
-            (key::HOST_IPV4, "192.0.2.1"),
-            (key::HOST_IPV6, "2001:db8::1"),
         ] {
             let error = parse(key, value).unwrap_err();
             assert!(matches!(error, OptionError::Unavailable { .. }), "{error}");
@@ -234,6 +318,15 @@ mod tests {
             (key::ENABLE_ICC, "yes"),
             (key::BRIDGE_NAME, "a-name-too-long-for-linux"),
             (key::IFACE_PREFIX, "interface/"),
+            (key::ENABLE_IP_MASQUERADE, "maybe"),
+            (key::HOST_BINDING_IPV4, "localhost"),
+            (key::GATEWAY_MODE_IPV4, "bridged"),
+            (key::HOST_IPV4, "2001:db8::1"),
+            (key::HOST_IPV4, "127.0.0.1"),
+            (key::HOST_IPV6, "192.0.2.1"),
+            (key::HOST_IPV6, "ff02::1"),
+            (key::NAT_FILTERING, "none"),
+            (key::ROUTE_TO, "db,,web"),
         ] {
             let error = parse(key, value).unwrap_err();
             assert!(
@@ -244,6 +337,43 @@ mod tests {
                 "{key}={value}: {error}"
             );
         }
+    }
+
+    #[test]
+    fn the_policy_is_read() {
+        let options = [
+            (key::ENABLE_IP_MASQUERADE, "false"),
+            (key::HOST_BINDING_IPV4, "::1"),
+            (key::GATEWAY_MODE_IPV4, "routed"),
+            (key::GATEWAY_MODE_IPV6, "nat-unprotected"),
+            (key::HOST_IPV4, "192.0.2.1"),
+            (key::HOST_IPV6, "2001:db8::1"),
+            (key::NAT_FILTERING, "endpoint-independent"),
+            (key::ROUTE_TO, "db, web,db"),
+        ];
+        let options = options.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let options = NetworkOptions::parse(&options.into(), false).unwrap();
+        let policy = |mode, source: &str| FamilyPolicy {
+            mode,
+            masquerade: false,
+            source: Some(source.parse().unwrap()),
+        };
+        assert_eq!(options.v4, policy(GatewayMode::Routed, "192.0.2.1"));
+        assert_eq!(
+            options.v6,
+            policy(GatewayMode::NatUnprotected, "2001:db8::1")
+        );
+        assert_eq!(options.filtering, Filtering::EndpointIndependent);
+        assert_eq!(options.host_binding, Some("::1".parse().unwrap()));
+        let names: Vec<&str> = options.route_to.iter().map(String::as_str).collect();
+        assert_eq!(names, ["db", "web"]);
+    }
+
+    #[test]
+    fn an_internal_network_routes_nowhere() {
+        let options = BTreeMap::from([(key::ROUTE_TO.to_owned(), "db".to_owned())]);
+        let error = NetworkOptions::parse(&options, true).unwrap_err();
+        assert!(matches!(error, OptionError::Conflict { .. }), "{error}");
     }
 
     #[test]
