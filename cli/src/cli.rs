@@ -8,7 +8,10 @@ use clap::{Parser, Subcommand};
 use vswitch_api::{Client, DEFAULT_SOCKET, SOCKET_VARIABLE};
 
 use crate::output::Output;
-use crate::{completions, endpoint, exec, fdb, neighbour, network, route, sandbox, stats, version};
+use crate::{
+    completions, conntrack, endpoint, exec, fdb, neighbour, network, publish, route, sandbox,
+    stats, version,
+};
 
 /// Control the switch: networks, sandboxes and what connects them
 #[derive(Debug, Parser)]
@@ -21,6 +24,7 @@ Examples:
   vsctl add-net web                      make a network, with a subnet of its own
   vsctl add-sandbox blue                 make a namespace
   vsctl attach web blue                  give it an interface in the network
+  vsctl publish web blue -p 8080:80      let it be reached at the host's port 8080
   vsctl exec blue -- ip addr             look from inside
   vsctl stats --watch                    see what passes
 
@@ -63,8 +67,12 @@ pub(crate) enum Command {
     Exec(exec::Exec),
     Attach(endpoint::AttachSandbox),
     Detach(endpoint::DetachSandbox),
+    Publish(publish::PublishPorts),
+    Unpublish(publish::UnpublishPorts),
+    Ports(publish::ListPorts),
     Fdb(fdb::ListFdb),
     Neigh(neighbour::ListNeighbours),
+    Conntrack(conntrack::Conntrack),
     Routes(route::ListRoutes),
     Stats(stats::ShowStats),
     Version(version::ShowVersion),
@@ -93,8 +101,12 @@ impl Cli {
                 Command::Exec(command) => command.run(&client).await,
                 Command::Attach(command) => command.run(&client, &output).await,
                 Command::Detach(command) => command.run(&client, &output).await,
+                Command::Publish(command) => command.run(&client, &output).await,
+                Command::Unpublish(command) => command.run(&client, &output).await,
+                Command::Ports(command) => command.run(&client, &output).await,
                 Command::Fdb(command) => command.run(&client, &output).await,
                 Command::Neigh(command) => command.run(&client, &output).await,
+                Command::Conntrack(command) => command.run(&client, &output).await,
                 Command::Routes(command) => command.run(&client, &output).await,
                 Command::Stats(command) => command.run(&client, &output).await,
                 Command::Version(command) => command.run(&client, &output).await,
@@ -151,11 +163,22 @@ mod tests {
             "vsctl attach web pid:7 --ip 10.1.0.7 --ip6 fd00::7 --mac 02:42:00:00:00:07",
             "vsctl attach web /run/netns/blue --ifname eth7 --alias a --alias b",
             "vsctl attach web blue -o vswitch.vlan=7 --gw-priority -3",
+            "vsctl attach web blue -p 80 -p 127.0.0.1:8080:80 -p [::1]:8000-8010:8000-8010/udp",
             "vsctl detach web blue",
+            "vsctl publish web blue -p 8080:80 -p 53:53/udp",
+            "vsctl publish web blue -p 8080:80 53:53/udp",
+            "vsctl unpublish web blue -p 80",
+            "vsctl ports",
+            "vsctl ports web --json",
             "vsctl fdb",
             "vsctl fdb web",
             "vsctl neigh",
             "vsctl neigh web",
+            "vsctl conntrack",
+            "vsctl conntrack web --sandbox blue --protocol tcp --state established --watch",
+            "vsctl conntrack web --sandbox blue --flush",
+            "vsctl conntrack --flush --all",
+            "vsctl conntrack --stats",
             "vsctl routes",
             "vsctl stats",
             "vsctl stats web",
@@ -188,6 +211,11 @@ mod tests {
             ("vsctl attach web blue --ip6 10.1.0.1", "--ip6"),
             ("vsctl attach web blue --gw-priority high", "--gw-priority"),
             ("vsctl detach web", "<SANDBOX>"),
+            ("vsctl publish web blue", "--publish <SPEC>"),
+            ("vsctl unpublish web -p 80", "<SANDBOX>"),
+            ("vsctl conntrack --protocol quic", "use tcp, udp, sctp"),
+            ("vsctl conntrack --state open", "unreplied, established"),
+            ("vsctl conntrack --flush", "--flush"),
             ("vsctl exec blue", "<COMMAND>"),
             ("vsctl completions cmd", "cmd"),
         ] {

@@ -18,6 +18,7 @@ Examples:
   vsctl attach web blue
   vsctl attach web pid:1234 --ip 10.20.0.7 --ifname lan0
   vsctl attach db blue --gw-priority 10  the default route goes this way
+  vsctl attach web blue -p 8080:80       port 80 at port 8080 of the host
   vsctl attach web blue -o vswitch.vlan=7
   vsctl --json attach web blue           id, ifname, mac, addresses
 
@@ -55,6 +56,9 @@ pub(crate) struct AttachSandbox {
         allow_negative_numbers = true
     )]
     gw_priority: i32,
+    /// Publish ports, as Docker's -p: [ip:][host[-end]:]container[-end][/tcp|udp|sctp]
+    #[arg(short, long, value_name = "SPEC")]
+    publish: Vec<String>,
     /// An option of this port
     #[arg(short, long = "opt", value_name = "KEY=VALUE", value_parser = argument::option)]
     options: Vec<(String, String)>,
@@ -101,6 +105,7 @@ impl AttachSandbox {
             aliases: self.alias,
             gateway_priority: self.gw_priority,
             options: self.options.into_iter().collect(),
+            publish: self.publish,
         };
         (self.network, request)
     }
@@ -154,7 +159,7 @@ mod tests {
     fn options_arrive_in_the_request() {
         let (network, request) = request(
             "vsctl attach web pid:7 --ip 10.1.0.7 --ip6 fd00::7 --mac 02:42:00:00:00:07 --ifname lan0 \
-             --alias a --alias b --gw-priority -3 -o vswitch.vlan=7",
+             --alias a --alias b --gw-priority -3 -o vswitch.vlan=7 -p 8080:80 --publish [::1]::53/udp",
         );
         assert_eq!(network, "web");
         assert_eq!(
@@ -168,6 +173,7 @@ mod tests {
                 aliases: vec!["a".to_owned(), "b".to_owned()],
                 gateway_priority: -3,
                 options: BTreeMap::from([("vswitch.vlan".to_owned(), "7".to_owned())]),
+                publish: vec!["8080:80".to_owned(), "[::1]::53/udp".to_owned()],
             }
         );
     }

@@ -22,6 +22,7 @@ Examples:
   vsctl add-net web --subnet 10.20.0.0/16 --ip-range 10.20.5.0/24
   vsctl add-net web --ipv6 --subnet 10.20.0.0/16 --subnet fd00:20::/64
   vsctl add-net lab --internal -o com.docker.network.bridge.enable_icc=false
+  vsctl add-net db -o vswitch.route-to=web
 
 Without --subnet the network gets the next free one of Docker's default pools
 that overlaps no route of the host. Gateways, ranges and auxiliary addresses
@@ -33,7 +34,11 @@ Options (-o): Docker's com.docker.network.* keys, and
   vswitch.snooping=BOOL        multicast only to ports that asked (IGMP, MLD)
   vswitch.anti-spoof=BOOL      drop frames from addresses that are not the port's
   vswitch.storm-limit=N        broadcast, multicast and unknown frames a second, per port
-  vswitch.offload=BOOL         let super-frames through whole")]
+  vswitch.offload=BOOL         let super-frames through whole
+  vswitch.nat-filtering=WHO    who may answer a translated port: endpoint-independent,
+                               address-dependent, address-and-port-dependent
+  vswitch.route-to=NET,…       exchange packets with these networks, untranslated;
+                               naming on one side suffices")]
 pub(crate) struct AddNet {
     /// What to call it
     #[arg(value_parser = NonEmptyStringValueParser::new())]

@@ -17,9 +17,12 @@ Examples:
   vsctl routes
   vsctl routes --json | jq '.[] | select(.sandbox == \"blue\")'
 
-SANDBOX is whose route it is; - is the switch's own router. ORIGIN is connected
-(the subnet of a network), gateway (the network that gives a sandbox its default
-route), host (a route of the host) or static.")]
+SANDBOX is whose route it is; - is the switch's own router. SOURCE is the address
+the router prefers on this way. KIND is unicast, unreachable, prohibit or
+blackhole, as in `ip route`, or elsewhere: by an interface of the host that is
+no uplink, so the router refuses it. ORIGIN is connected (the subnet of a
+network), gateway (the network that gives a sandbox its default route), host (a
+route of the host) or static.")]
 pub(crate) struct ListRoutes {}
 
 impl ListRoutes {
@@ -40,8 +43,10 @@ fn table(routes: &[RouteEntry]) -> Table {
         ("VIA", Align::Left),
         ("NETWORK", Align::Left),
         ("INTERFACE", Align::Left),
+        ("SOURCE", Align::Left),
         ("METRIC", Align::Right),
         ("AGE", Align::Right),
+        ("KIND", Align::Left),
         ("ORIGIN", Align::Left),
     ]);
     for route in routes {
@@ -51,8 +56,10 @@ fn table(routes: &[RouteEntry]) -> Table {
             cell::optional(route.gateway),
             cell::optional(route.network.as_ref()),
             cell::optional(route.interface.as_ref()),
+            cell::optional(route.source),
             cell::optional(route.metric),
             cell::age(route.age),
+            route.kind.as_str().to_owned(),
             route.origin.as_str().to_owned(),
         ]);
     }
@@ -70,27 +77,81 @@ fn destination(subnet: IpNet) -> String {
 
 #[cfg(test)]
 mod tests {
-    use vswitch_api::RouteOrigin;
+    use vswitch_api::{RouteKind, RouteOrigin};
 
     use super::*;
 
     #[test]
     fn a_default_route_is_called_so() {
-        let text = table(&[RouteEntry {
-            sandbox: Some("blue".to_owned()),
-            destination: "0.0.0.0/0".parse().unwrap(),
-            gateway: Some("10.1.0.1".parse().unwrap()),
-            network: Some("web".to_owned()),
-            interface: Some("eth0".to_owned()),
-            metric: None,
+        let router = |destination: &str, kind| RouteEntry {
+            sandbox: None,
+            destination: destination.parse().unwrap(),
+            gateway: Some("192.0.2.1".parse().unwrap()),
+            network: None,
+            interface: Some("enp1s0".to_owned()),
+            source: Some("192.0.2.7".parse().unwrap()),
+            metric: Some(100),
             age: None,
-            origin: RouteOrigin::Gateway,
-        }])
+            kind,
+            origin: RouteOrigin::Host,
+        };
+        let text = table(&[
+            router("0.0.0.0/0", RouteKind::Unicast),
+            RouteEntry {
+                gateway: None,
+                interface: None,
+                source: None,
+                ..router("10.0.0.0/8", RouteKind::Unreachable)
+            },
+            RouteEntry {
+                sandbox: Some("blue".to_owned()),
+                gateway: Some("fd00::1".parse().unwrap()),
+                network: Some("web".to_owned()),
+                interface: Some("eth0".to_owned()),
+                source: None,
+                metric: None,
+                origin: RouteOrigin::Gateway,
+                ..router("::/0", RouteKind::Unicast)
+            },
+        ])
         .plain();
+        let rows: Vec<Vec<&str>> = text
+            .lines()
+            .skip(1)
+            .map(|line| line.split_whitespace().collect())
+            .collect();
         assert_eq!(
-            text,
-            "SANDBOX   DESTINATION   VIA        NETWORK   INTERFACE   METRIC   AGE   ORIGIN\n\
-             blue      default       10.1.0.1   web       eth0             -     -   gateway\n"
+            rows,
+            [
+                [
+                    "-",
+                    "default",
+                    "192.0.2.1",
+                    "-",
+                    "enp1s0",
+                    "192.0.2.7",
+                    "100",
+                    "-",
+                    "unicast",
+                    "host"
+                ],
+                [
+                    "-",
+                    "10.0.0.0/8",
+                    "-",
+                    "-",
+                    "-",
+                    "-",
+                    "100",
+                    "-",
+                    "unreachable",
+                    "host"
+                ],
+                [
+                    "blue", "default", "fd00::1", "web", "eth0", "-", "-", "-", "unicast",
+                    "gateway"
+                ],
+            ]
         );
     }
 }

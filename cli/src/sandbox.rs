@@ -124,6 +124,7 @@ mod tests {
             gateway: None,
             gateway6: None,
             aliases: Vec::new(),
+            ports: Vec::new(),
         };
         let sandbox = |name: &str, owned, endpoints| Sandbox {
             name: name.to_owned(),

@@ -7,8 +7,8 @@ use vswitch_api::{Client, PortStats};
 
 use crate::cell;
 use crate::output::Output;
+use crate::rates;
 use crate::table::{Align, Table};
-use crate::watch;
 
 /// Show what passed each port, and what was dropped and why
 #[derive(Debug, Args)]
@@ -35,7 +35,7 @@ pub(crate) struct ShowStats {
 impl ShowStats {
     pub(crate) async fn run(self, client: &Client, output: &Output) -> anyhow::Result<ExitCode> {
         if self.watch {
-            return watch::run(client, output, self.of.as_deref()).await;
+            return rates::run(client, output, self.of.as_deref()).await;
         }
         output.rows(&fetch(client, self.of.as_deref()).await?, table)?;
         Ok(ExitCode::SUCCESS)
@@ -110,6 +110,7 @@ mod tests {
             tx: traffic(9, 2),
             coalesced: 4,
             segmented: 5,
+            held: 0,
             drops: BTreeMap::from([("storm".to_owned(), 3), ("spoofed_mac".to_owned(), 2)]),
         }])
         .plain();

@@ -1,19 +1,17 @@
-//! Counters as they grow: `stats --watch`.
+//! Looking again each second: `--watch`.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval};
-use vswitch_api::{Client, ClientError, Port, PortStats};
+use vswitch_api::ClientError;
 
-use crate::cell;
 use crate::output::Output;
-use crate::stats::fetch;
-use crate::table::{Align, Table};
+use crate::table::Table;
 
 /// Between two looks.
-const PERIOD: Duration = Duration::from_secs(1);
+pub(crate) const PERIOD: Duration = Duration::from_secs(1);
 
 /// To the upper left corner, and nothing after it: what stays the same does not flicker.
 const REDRAW: &str = "\x1b[H\x1b[J";
@@ -21,28 +19,12 @@ const REDRAW: &str = "\x1b[H\x1b[J";
 /// The whole screen blank, once at the start.
 const CLEAR: &str = "\x1b[2J";
 
-/// The counters of a moment.
-#[derive(Debug)]
-struct Sample {
-    at: Instant,
-    ports: Vec<PortStats>,
-}
-
-/// Per second, over the time between two samples.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Rates {
-    rx_frames: f64,
-    rx_bits: f64,
-    tx_frames: f64,
-    tx_bits: f64,
-    drops: f64,
-}
-
-/// Prints until interrupted. A daemon that goes away after the first look is waited for.
-pub(crate) async fn run(
-    client: &Client,
+/// Prints what is seen until interrupted: as a line of JSON, or as a table of it. A daemon that goes away
+/// after the first look is waited for.
+pub(crate) async fn each_second<T: Serialize>(
     output: &Output,
-    of: Option<&str>,
+    look: impl AsyncFn() -> anyhow::Result<T>,
+    mut table: impl FnMut(T) -> Table,
 ) -> anyhow::Result<ExitCode> {
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -50,13 +32,13 @@ pub(crate) async fn run(
     if redraw {
         output.text(CLEAR)?;
     }
-    let mut before: Option<Sample> = None;
+    let mut seen = false;
     let mut away = false;
     loop {
         ticks.tick().await;
-        let ports = match fetch(client, of).await {
-            Ok(ports) => ports,
-            Err(error) if before.is_some() && is_absence(&error) => {
+        let now = match look().await {
+            Ok(now) => now,
+            Err(error) if seen && is_absence(&error) => {
                 if !away {
                     output.error(&format_args!("{error}; waiting for it"));
                 }
@@ -65,20 +47,14 @@ pub(crate) async fn run(
             }
             Err(error) => return Err(error),
         };
-        away = false;
+        (seen, away) = (true, false);
         if output.is_json() {
-            output.lines([serde_json::to_string(&ports)?])?;
-        }
-        let now = Sample {
-            at: Instant::now(),
-            ports,
-        };
-        if !output.is_json() {
-            let text = output.table(&table(before.as_ref(), &now, output.is_terminal()));
+            output.lines([serde_json::to_string(&now)?])?;
+        } else {
+            let text = output.table(&table(now));
             let (begin, end) = if redraw { (REDRAW, "") } else { ("", "\n") };
             output.text(&format!("{begin}{text}{end}"))?;
         }
-        before = Some(now);
     }
 }
 
@@ -88,175 +64,4 @@ fn is_absence(error: &anyhow::Error) -> bool {
         error.downcast_ref(),
         Some(ClientError::NoDaemon { .. } | ClientError::Broken { .. })
     )
-}
-
-fn table(before: Option<&Sample>, now: &Sample, for_people: bool) -> Table {
-    let mut table = Table::new(&[
-        ("NETWORK", Align::Left),
-        ("PORT", Align::Left),
-        ("RX-FRAMES/S", Align::Right),
-        ("RX-BIT/S", Align::Right),
-        ("TX-FRAMES/S", Align::Right),
-        ("TX-BIT/S", Align::Right),
-        ("DROPS/S", Align::Right),
-        ("DROPS", Align::Right),
-        ("REASONS", Align::Left),
-    ]);
-    let number = |rate: f64| {
-        if for_people {
-            with_prefix(rate)
-        } else {
-            format!("{rate:.0}")
-        }
-    };
-    let earlier: BTreeMap<(&str, &Port), &PortStats> = before
-        .iter()
-        .flat_map(|sample| &sample.ports)
-        .map(|port| ((port.network.as_str(), &port.port), port))
-        .collect();
-    for port in &now.ports {
-        let rates = before.and_then(|before| {
-            let earlier = earlier.get(&(port.network.as_str(), &port.port))?;
-            Some(Rates::between(earlier, port, now.at - before.at))
-        });
-        let rate = |of: fn(&Rates) -> f64| cell::optional(rates.as_ref().map(of).map(number));
-        table.row([
-            port.network.clone(),
-            port.port.to_string(),
-            rate(|rates| rates.rx_frames),
-            rate(|rates| rates.rx_bits),
-            rate(|rates| rates.tx_frames),
-            rate(|rates| rates.tx_bits),
-            rate(|rates| rates.drops),
-            port.dropped().to_string(),
-            cell::reasons(&port.drops),
-        ]);
-    }
-    table
-}
-
-impl Rates {
-    fn between(earlier: &PortStats, now: &PortStats, time: Duration) -> Self {
-        // A daemon that started again counts from zero.
-        let rate = |from: u64, to: u64| {
-            let grown = to.checked_sub(from).unwrap_or(to);
-            grown as f64 / time.as_secs_f64().max(f64::EPSILON)
-        };
-        Self {
-            rx_frames: rate(earlier.rx.frames, now.rx.frames),
-            rx_bits: rate(earlier.rx.bytes, now.rx.bytes) * 8.0,
-            tx_frames: rate(earlier.tx.frames, now.tx.frames),
-            tx_bits: rate(earlier.tx.bytes, now.tx.bytes) * 8.0,
-            drops: rate(earlier.dropped(), now.dropped()),
-        }
-    }
-}
-
-/// Three digits and a decimal prefix: `16.4G`.
-fn with_prefix(value: f64) -> String {
-    let mut value = value;
-    for prefix in ["", "k", "M", "G"] {
-        if value < 999.5 {
-            return if prefix.is_empty() || value >= 99.95 {
-                format!("{value:.0}{prefix}")
-            } else {
-                format!("{value:.1}{prefix}")
-            };
-        }
-        value /= 1000.0;
-    }
-    format!("{value:.1}T")
-}
-
-#[cfg(test)]
-mod tests {
-    use vswitch_api::Traffic;
-
-    use super::*;
-
-    fn stats(name: &str, frames: u64, drops: u64) -> PortStats {
-        let traffic = Traffic {
-            frames,
-            bytes: frames * 1000,
-            super_frames: 0,
-        };
-        PortStats {
-            network: "web".to_owned(),
-            port: Port {
-                name: name.to_owned(),
-                sandbox: None,
-                ifname: None,
-            },
-            rx: traffic,
-            tx: traffic,
-            coalesced: 0,
-            segmented: 0,
-            drops: BTreeMap::from([("storm".to_owned(), drops)]),
-        }
-    }
-
-    #[test]
-    fn rates_are_growth_over_time() {
-        let rates = Rates::between(
-            &stats("a", 100, 1),
-            &stats("a", 300, 5),
-            Duration::from_secs(2),
-        );
-        assert_eq!(
-            rates,
-            Rates {
-                rx_frames: 100.0,
-                rx_bits: 800_000.0,
-                tx_frames: 100.0,
-                tx_bits: 800_000.0,
-                drops: 2.0
-            }
-        );
-    }
-
-    #[test]
-    fn counters_that_began_again_do_not_run_backwards() {
-        let rates = Rates::between(&stats("a", 900, 9), &stats("a", 10, 0), PERIOD);
-        assert_eq!(rates.rx_frames, 10.0);
-        assert_eq!(rates.drops, 0.0);
-    }
-
-    #[test]
-    fn a_port_without_a_past_has_no_rates() {
-        let at = Instant::now();
-        let before = Sample {
-            at,
-            ports: vec![stats("old", 0, 0)],
-        };
-        let now = Sample {
-            at: at + PERIOD,
-            ports: vec![stats("new", 5, 0), stats("old", 5, 0)],
-        };
-        let text = table(Some(&before), &now, false).plain();
-        let rows: Vec<Vec<&str>> = text
-            .lines()
-            .skip(1)
-            .map(|line| line.split_whitespace().collect())
-            .collect();
-        assert_eq!(rows[0], ["web", "new", "-", "-", "-", "-", "-", "0", "-"]);
-        assert_eq!(
-            rows[1],
-            ["web", "old", "5", "40000", "5", "40000", "0", "0", "-"]
-        );
-    }
-
-    #[test]
-    fn large_numbers_are_read_at_a_glance() {
-        for (value, text) in [
-            (0.0, "0"),
-            (999.4, "999"),
-            (999.6, "1.0k"),
-            (12_340.0, "12.3k"),
-            (456_000.0, "456k"),
-            (16.4e9, "16.4G"),
-            (2.5e12, "2.5T"),
-        ] {
-            assert_eq!(with_prefix(value), text);
-        }
-    }
 }

@@ -213,6 +213,120 @@ fn an_attached_sandbox_is_an_id_or_all_that_a_script_wants_to_know() {
     assert_eq!(endpoint["addresses"][0], "10.1.0.2/16");
 }
 
+const PORT: &str = r#"{"network":"web","sandbox":"blue","endpoint":"ab","protocol":"tcp",
+    "host_ip":"0.0.0.0","host_port":"49153","container_ip":"10.1.0.2","container_port":"80"}"#;
+
+#[test]
+fn published_ports_say_where_they_are_reached() {
+    let daemon = FakeDaemon::start(|question| {
+        let known = [
+            (
+                "POST /v1/networks/web/endpoints/blue/publish",
+                r#"{"ports":["80","53/udp"]}"#,
+            ),
+            (
+                "POST /v1/networks/web/endpoints/blue/unpublish",
+                r#"{"ports":["80"]}"#,
+            ),
+            ("GET /v1/ports?network=web", ""),
+        ];
+        match known.contains(&(question.line.as_str(), question.body.as_str())) {
+            true => (200, format!("[{PORT}]")),
+            false => (500, refusal("wrong", &question.line)),
+        }
+    });
+    let line = "80/tcp -> 0.0.0.0:49153\n".to_owned();
+    let publish = ["publish", "web", "blue", "-p", "80", "-p", "53/udp"];
+    assert_eq!(daemon.run(&publish), (0, line.clone(), String::new()));
+    let unpublish = ["unpublish", "web", "blue", "-p", "80"];
+    assert_eq!(daemon.run(&unpublish), (0, line, String::new()));
+    assert_eq!(
+        daemon.run(&["ports", "web"]),
+        (
+            0,
+            "NETWORK   SANDBOX   PROTOCOL   HOST            CONTAINER\n\
+             web       blue      tcp        0.0.0.0:49153   10.1.0.2:80\n"
+                .to_owned(),
+            String::new()
+        )
+    );
+    let (_, stdout, _) = daemon.run(&["ports", "web", "--json"]);
+    let ports: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let expected: serde_json::Value = serde_json::from_str(&format!("[{PORT}]")).unwrap();
+    assert_eq!(ports, expected);
+}
+
+#[test]
+fn a_port_in_use_is_refused_by_name() {
+    let message = "port 0.0.0.0:80/tcp is already in use by the host; choose another host port";
+    let daemon = FakeDaemon::start(|_| (409, refusal("port_in_use", message)));
+    for arguments in [
+        &["attach", "web", "blue", "-p", "80:80"][..],
+        &["publish", "web", "blue", "-p", "80:80"],
+    ] {
+        assert_eq!(
+            daemon.run(arguments),
+            (1, String::new(), format!("error: {message}\n"))
+        );
+    }
+}
+
+#[test]
+fn conversations_are_filtered_watched_and_flushed() {
+    let session = r#"{"network":"web","sandbox":"blue","protocol":"udp","state":"unreplied",
+        "inside":"10.1.0.2:5000","external":"192.0.2.1:5000","remote":"198.51.100.1:53",
+        "idle":1,"left":299}"#;
+    let stats = r#"{"sessions":1,"mappings":1,"held_fragments":0,"lost_fragments":2,"created":9,"expired":8,
+        "evicted":0,"refused":0}"#;
+    let daemon = FakeDaemon::start(move |question| match question.line.as_str() {
+        "GET /v1/conntrack?network=web&sandbox=blue&protocol=udp&state=unreplied" => {
+            (200, format!("[{session}]"))
+        }
+        "GET /v1/conntrack" => (200, "[]".to_owned()),
+        "GET /v1/conntrack/stats" => (200, stats.to_owned()),
+        "DELETE /v1/conntrack?network=web&sandbox=blue" | "DELETE /v1/conntrack?all=true" => {
+            (204, String::new())
+        }
+        line => (500, refusal("wrong", line)),
+    });
+    let filters = [
+        "--sandbox",
+        "blue",
+        "--protocol",
+        "udp",
+        "--state",
+        "unreplied",
+    ];
+    let (code, stdout, stderr) = daemon.run(&[&["conntrack", "web"], &filters[..]].concat());
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert_eq!(
+        stdout,
+        "NETWORK   SANDBOX   PROTOCOL   STATE       INSIDE          EXTERNAL         REMOTE            IDLE   LEFT\n\
+         web       blue      udp        unreplied   10.1.0.2:5000   192.0.2.1:5000   198.51.100.1:53     1s   299s\n"
+    );
+    assert_eq!(
+        daemon.run(&["conntrack", "--stats"]).1,
+        "SESSIONS   MAPPINGS   HELD-FRAGMENTS   LOST-FRAGMENTS   CREATED   EXPIRED   EVICTED   REFUSED\n\
+         \x20      1          1                0                2         9         8         0         0\n"
+    );
+    for flush in [
+        &["conntrack", "web", "--sandbox", "blue", "--flush"][..],
+        &["conntrack", "--flush", "--all"],
+    ] {
+        assert_eq!(daemon.run(flush), (0, String::new(), String::new()));
+    }
+    assert_eq!(daemon.run(&["conntrack", "--flush"]).0, 2);
+
+    let mut child = daemon
+        .vsctl(&["conntrack", "--watch", "--json"])
+        .spawn()
+        .unwrap();
+    let mut lines = [0; 6];
+    child.stdout.take().unwrap().read_exact(&mut lines).unwrap();
+    assert_eq!(&lines, b"[]\n[]\n");
+    assert!(child.wait_with_output().unwrap().status.success());
+}
+
 #[test]
 fn the_version_is_told_with_and_without_a_daemon() {
     let daemon = FakeDaemon::start(|_| {

@@ -6,6 +6,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::PortBinding;
+
 /// Body of `POST /v1/networks/{network}/endpoints`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +35,9 @@ pub struct Attach {
     /// Options of this port, such as `vswitch.vlan`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
+    /// Ports to publish, each as in [`Publish`](crate::Publish).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub publish: Vec<String>,
 }
 
 /// An endpoint: answer to `POST /v1/networks/{network}/endpoints`, and part of a [`Sandbox`].
@@ -61,6 +66,9 @@ pub struct Endpoint {
     /// Further names of the sandbox on this network.
     #[serde(default)]
     pub aliases: Vec<String>,
+    /// Published ports.
+    #[serde(default)]
+    pub ports: Vec<PortBinding>,
 }
 
 /// Query of `DELETE /v1/networks/{network}/endpoints`.

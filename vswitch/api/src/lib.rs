@@ -12,12 +12,18 @@
 //! | `DELETE /v1/networks/{network}` | [`RemoveNetworkQuery`] | 204 |
 //! | `POST /v1/networks/{network}/endpoints` | [`Attach`] | 201 [`Endpoint`] |
 //! | `DELETE /v1/networks/{network}/endpoints` | [`DetachQuery`] | 204 |
+//! | `POST /v1/networks/{network}/endpoints/{sandbox}/publish` | [`Publish`] | `[PublishedPort]` |
+//! | `POST /v1/networks/{network}/endpoints/{sandbox}/unpublish` | [`Publish`] | `[PublishedPort]` |
 //! | `GET /v1/sandboxes` | | `[Sandbox]` |
 //! | `POST /v1/sandboxes` | [`SandboxCreate`] | 201 [`Sandbox`] |
 //! | `GET /v1/sandboxes/{sandbox}` | | [`Sandbox`] |
 //! | `DELETE /v1/sandboxes/{sandbox}` | | 204 |
 //! | `GET /v1/fdb` | [`NetworkQuery`] | `[FdbEntry]` |
 //! | `GET /v1/neighbours` | [`NetworkQuery`] | `[NeighbourEntry]` |
+//! | `GET /v1/ports` | [`NetworkQuery`] | `[PublishedPort]` |
+//! | `GET /v1/conntrack` | [`ConntrackQuery`] | `[Session]` |
+//! | `DELETE /v1/conntrack` | [`FlushQuery`] | 204 |
+//! | `GET /v1/conntrack/stats` | | [`NatStats`] |
 //! | `GET /v1/routes` | | `[RouteEntry]` |
 //! | `GET /v1/stats` | [`StatsQuery`] | `[PortStats]` |
 //! | `GET /v1/version` | | [`Version`] |
@@ -28,6 +34,7 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+mod conntrack;
 mod endpoint;
 mod error_body;
 mod fdb;
@@ -35,12 +42,17 @@ mod inspect;
 mod neighbour;
 mod network;
 mod port;
+mod port_range;
+mod publish;
 mod route;
 mod sandbox;
 mod stats;
 mod version;
 
 pub use client::{Client, ClientError};
+pub use conntrack::{
+    ConntrackQuery, FlushQuery, NatStats, ProtocolError, Session, SessionProtocol, SessionState,
+};
 pub use endpoint::{Attach, DetachQuery, Endpoint};
 pub use error_body::{ErrorBody, ErrorDetail};
 pub use fdb::{EntryOrigin, FdbEntry};
@@ -52,7 +64,9 @@ pub use network::{
     NetworkCreate, NetworkCreated, NetworkQuery, NetworkSummary, RemoveNetworkQuery,
 };
 pub use port::Port;
-pub use route::{RouteEntry, RouteOrigin};
+pub use port_range::{PortRange, PortRangeError};
+pub use publish::{PortBinding, Publish, PublishedPort};
+pub use route::{RouteEntry, RouteKind, RouteOrigin};
 pub use sandbox::{Sandbox, SandboxCreate};
 pub use stats::{PortStats, StatsQuery, Traffic};
 pub use version::Version;

@@ -18,12 +18,37 @@ pub struct RouteEntry {
     pub network: Option<String>,
     /// The interface that it goes out by, in the sandbox or on the host.
     pub interface: Option<String>,
+    /// The address of its own that the router prefers on this way.
+    #[serde(default)]
+    pub source: Option<IpAddr>,
     /// Lower wins among routes to the same destination.
     pub metric: Option<u32>,
     /// Seconds since the route was made; none where nobody knows.
     pub age: Option<u64>,
+    /// What happens to what is sent there.
+    #[serde(default)]
+    pub kind: RouteKind,
     /// Where the entry came from.
     pub origin: RouteOrigin,
+}
+
+/// What happens to a packet on a route, in the words of `ip route`.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum RouteKind {
+    /// It goes on.
+    #[default]
+    Unicast,
+    /// It is refused: there is no such network.
+    Unreachable,
+    /// It is refused by policy.
+    Prohibit,
+    /// It is dropped without a word.
+    Blackhole,
+    /// It would leave by an interface of the host that is no uplink, and so is refused.
+    Elsewhere,
 }
 
 /// Where a route came from.
@@ -38,6 +63,20 @@ pub enum RouteOrigin {
     Host,
     /// The configuration.
     Static,
+}
+
+impl RouteKind {
+    /// The word in JSON and in tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unicast => "unicast",
+            Self::Unreachable => "unreachable",
+            Self::Prohibit => "prohibit",
+            Self::Blackhole => "blackhole",
+            Self::Elsewhere => "elsewhere",
+        }
+    }
 }
 
 impl RouteOrigin {

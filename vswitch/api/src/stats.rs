@@ -21,6 +21,9 @@ pub struct PortStats {
     pub coalesced: u64,
     /// Super-frames that had to be cut up because this port cannot take them whole.
     pub segmented: u64,
+    /// Frames that waited for a neighbour to answer, or fragments for their first one. What becomes of them is
+    /// counted when they go on.
+    pub held: u64,
     /// Dropped frames by reason, of frames that came in at or should have gone out of this port.
     pub drops: BTreeMap<String, u64>,
 }

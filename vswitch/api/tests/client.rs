@@ -15,7 +15,10 @@ use hyper_util::rt::TokioIo;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
-use vswitch_api::{Attach, Client, ClientError, NetworkCreate, SandboxCreate};
+use vswitch_api::{
+    Attach, Client, ClientError, ConntrackQuery, FlushQuery, NetworkCreate, Publish, SandboxCreate,
+    SessionProtocol, SessionState,
+};
 
 fn place() -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
@@ -98,6 +101,18 @@ async fn requests_are_those_of_the_interface() {
     );
     client.remove_sandbox("a b").await.unwrap();
     assert_eq!(server.asked(), "DELETE /v1/sandboxes/a%20b ");
+    let flush = |network: Option<&str>, all| FlushQuery {
+        network: network.map(str::to_owned),
+        all,
+        ..FlushQuery::default()
+    };
+    client
+        .flush_conntrack(&flush(Some("web"), false))
+        .await
+        .unwrap();
+    assert_eq!(server.asked(), "DELETE /v1/conntrack?network=web ");
+    client.flush_conntrack(&flush(None, true)).await.unwrap();
+    assert_eq!(server.asked(), "DELETE /v1/conntrack?all=true ");
 }
 
 #[tokio::test]
@@ -118,6 +133,44 @@ async fn lists_are_asked_for_whole_or_in_part() {
     assert_eq!(server.asked(), "GET /v1/routes ");
     assert!(client.stats(Some("blue/eth0")).await.unwrap().is_empty());
     assert_eq!(server.asked(), "GET /v1/stats?of=blue%2Feth0 ");
+    assert!(client.ports(Some("web")).await.unwrap().is_empty());
+    assert_eq!(server.asked(), "GET /v1/ports?network=web ");
+    let all = ConntrackQuery::default();
+    assert!(client.conntrack(&all).await.unwrap().is_empty());
+    assert_eq!(server.asked(), "GET /v1/conntrack ");
+    let some = ConntrackQuery {
+        network: Some("web".to_owned()),
+        sandbox: Some("pid:7".to_owned()),
+        protocol: Some(SessionProtocol::Tcp),
+        state: Some(SessionState::Established),
+    };
+    assert!(client.conntrack(&some).await.unwrap().is_empty());
+    assert_eq!(
+        server.asked(),
+        "GET /v1/conntrack?network=web&sandbox=pid%3A7&protocol=tcp&state=established "
+    );
+}
+
+#[tokio::test]
+async fn ports_are_published_at_the_endpoint() {
+    let server = Server::start(200, "[]");
+    let request = Publish {
+        ports: vec!["8080:80".to_owned()],
+    };
+    let client = &server.client;
+    client.publish("web", "blue", &request).await.unwrap();
+    assert_eq!(
+        server.asked(),
+        r#"POST /v1/networks/web/endpoints/blue/publish {"ports":["8080:80"]}"#
+    );
+    client
+        .unpublish("web", "/proc/7/ns/net", &request)
+        .await
+        .unwrap();
+    assert_eq!(
+        server.asked(),
+        r#"POST /v1/networks/web/endpoints/%2Fproc%2F7%2Fns%2Fnet/unpublish {"ports":["8080:80"]}"#
+    );
 }
 
 #[tokio::test]

@@ -9,10 +9,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, from_value, json, to_value};
 use vswitch_api::{
-    Attach, DetachQuery, Endpoint, EntryOrigin, ErrorBody, FdbEntry, InspectConfig,
-    InspectContainer, InspectIpam, NeighbourEntry, NetworkCreate, NetworkCreated, NetworkInspect,
-    NetworkQuery, NetworkSummary, Port, PortStats, RemoveNetworkQuery, RouteEntry, RouteOrigin,
-    Sandbox, SandboxCreate, StatsQuery, Traffic, Version,
+    Attach, ConntrackQuery, DetachQuery, Endpoint, EntryOrigin, ErrorBody, FdbEntry, FlushQuery,
+    InspectConfig, InspectContainer, InspectIpam, NatStats, NeighbourEntry, NetworkCreate,
+    NetworkCreated, NetworkInspect, NetworkQuery, NetworkSummary, Port, PortBinding, PortStats,
+    Publish, PublishedPort, RemoveNetworkQuery, RouteEntry, RouteKind, RouteOrigin, Sandbox,
+    SandboxCreate, Session, SessionProtocol, SessionState, StatsQuery, Traffic, Version,
 };
 
 /// The value is that JSON, and that JSON is the value.
@@ -54,6 +55,17 @@ fn endpoint() -> Endpoint {
         gateway: Some("10.20.0.1".parse().unwrap()),
         gateway6: None,
         aliases: vec!["www".to_owned()],
+        ports: vec![binding()],
+    }
+}
+
+fn binding() -> PortBinding {
+    PortBinding {
+        protocol: "tcp".to_owned(),
+        host_ip: "0.0.0.0".parse().unwrap(),
+        host_port: Some("8000-8010".parse().unwrap()),
+        container_ip: "10.20.0.2".parse().unwrap(),
+        container_port: "80-90".parse().unwrap(),
     }
 }
 
@@ -68,6 +80,13 @@ fn endpoint_json() -> Value {
         "gateway": "10.20.0.1",
         "gateway6": null,
         "aliases": ["www"],
+        "ports": [{
+            "protocol": "tcp",
+            "host_ip": "0.0.0.0",
+            "host_port": "8000-8010",
+            "container_ip": "10.20.0.2",
+            "container_port": "80-90",
+        }],
     })
 }
 
@@ -257,6 +276,7 @@ fn attaching_needs_a_sandbox_and_nothing_else() {
             aliases: vec!["www".to_owned()],
             gateway_priority: -1,
             options: BTreeMap::from([("vswitch.vlan".to_owned(), "7".to_owned())]),
+            publish: vec!["8080:80".to_owned()],
         },
         json!({
             "sandbox": "pid:7",
@@ -267,6 +287,7 @@ fn attaching_needs_a_sandbox_and_nothing_else() {
             "aliases": ["www"],
             "gateway_priority": -1,
             "options": {"vswitch.vlan": "7"},
+            "publish": ["8080:80"],
         }),
     );
     refused::<Attach>(json!({"sandbox": "blue", "ipv4": "10.0.0.1"}), "ipv4");
@@ -345,8 +366,10 @@ fn tables() {
             gateway: Some("10.20.0.1".parse().unwrap()),
             network: Some("web".to_owned()),
             interface: Some("eth0".to_owned()),
+            source: Some("10.20.0.2".parse().unwrap()),
             metric: None,
             age: Some(9),
+            kind: RouteKind::Unicast,
             origin: RouteOrigin::Gateway,
         },
         json!({
@@ -355,8 +378,10 @@ fn tables() {
             "gateway": "10.20.0.1",
             "network": "web",
             "interface": "eth0",
+            "source": "10.20.0.2",
             "metric": null,
             "age": 9,
+            "kind": "unicast",
             "origin": "gateway",
         }),
     );
@@ -372,6 +397,114 @@ fn words_in_json_are_the_words_in_tables() {
     for origin in [R::Connected, R::Gateway, R::Host, R::Static] {
         same(&origin, json!(origin.as_str()));
     }
+    use RouteKind as K;
+    for kind in [
+        K::Unicast,
+        K::Unreachable,
+        K::Prohibit,
+        K::Blackhole,
+        K::Elsewhere,
+    ] {
+        same(&kind, json!(kind.as_str()));
+    }
+    use SessionState as S;
+    for state in [S::Unreplied, S::Established, S::Closing, S::Transitory] {
+        same(&state, json!(state.as_str()));
+    }
+}
+
+#[test]
+fn published_ports() {
+    same(
+        &Publish {
+            ports: vec!["127.0.0.1:8080:80/udp".to_owned()],
+        },
+        json!({"ports": ["127.0.0.1:8080:80/udp"]}),
+    );
+    refused::<Publish>(json!({"port": ["80"]}), "port");
+    same(
+        &PublishedPort {
+            network: "web".to_owned(),
+            sandbox: "blue".to_owned(),
+            endpoint: "ab".repeat(32),
+            binding: PortBinding {
+                host_port: None,
+                ..binding()
+            },
+        },
+        json!({
+            "network": "web",
+            "sandbox": "blue",
+            "endpoint": "ab".repeat(32),
+            "protocol": "tcp",
+            "host_ip": "0.0.0.0",
+            "host_port": null,
+            "container_ip": "10.20.0.2",
+            "container_port": "80-90",
+        }),
+    );
+    refused::<PortBinding>(
+        json!({
+            "protocol": "tcp",
+            "host_ip": "0.0.0.0",
+            "host_port": "90-80",
+            "container_ip": "10.20.0.2",
+            "container_port": "80",
+        }),
+        "90-80",
+    );
+}
+
+#[test]
+fn conversations() {
+    same(
+        &Session {
+            network: "web".to_owned(),
+            sandbox: "blue".to_owned(),
+            protocol: SessionProtocol::Tcp,
+            state: SessionState::Established,
+            inside: "[fd00:20::2]:40000".parse().unwrap(),
+            external: "[2001:db8::1]:40000".parse().unwrap(),
+            remote: "[2001:db8::9]:443".parse().unwrap(),
+            idle: 3,
+            left: 7437,
+        },
+        json!({
+            "network": "web",
+            "sandbox": "blue",
+            "protocol": "tcp",
+            "state": "established",
+            "inside": "[fd00:20::2]:40000",
+            "external": "[2001:db8::1]:40000",
+            "remote": "[2001:db8::9]:443",
+            "idle": 3,
+            "left": 7437,
+        }),
+    );
+    same(&SessionProtocol::Other(47), json!("47"));
+    refused::<SessionProtocol>(json!("quic"), "use tcp, udp, sctp, icmp");
+    same(
+        &NatStats {
+            sessions: 1,
+            mappings: 2,
+            held_fragments: 3,
+            lost_fragments: 8,
+            created: 4,
+            expired: 5,
+            evicted: 6,
+            refused: 7,
+        },
+        json!({
+            "sessions": 1,
+            "mappings": 2,
+            "held_fragments": 3,
+            "lost_fragments": 8,
+            "created": 4,
+            "expired": 5,
+            "evicted": 6,
+            "refused": 7,
+        }),
+    );
 }
 
 #[test]
@@ -387,6 +520,7 @@ fn counters() {
         tx: Traffic::default(),
         coalesced: 4,
         segmented: 5,
+        held: 8,
         drops: BTreeMap::from([("spoofed_mac".to_owned(), 6), ("storm".to_owned(), 7)]),
     };
     assert_eq!(stats.dropped(), 13);
@@ -399,6 +533,7 @@ fn counters() {
             "tx": {"frames": 0, "bytes": 0, "super_frames": 0},
             "coalesced": 4,
             "segmented": 5,
+            "held": 8,
             "drops": {"spoofed_mac": 6, "storm": 7},
         }),
     );
@@ -421,6 +556,24 @@ fn queries() {
         json!({"of": "web"}),
     );
     refused::<StatsQuery>(json!({"network": "web"}), "network");
+    same(&ConntrackQuery::default(), json!({}));
+    same(
+        &ConntrackQuery {
+            network: Some("web".to_owned()),
+            sandbox: Some("blue".to_owned()),
+            protocol: Some(SessionProtocol::Icmp),
+            state: Some(SessionState::Closing),
+        },
+        json!({"network": "web", "sandbox": "blue", "protocol": "icmp", "state": "closing"}),
+    );
+    refused::<ConntrackQuery>(json!({"state": "open"}), "open");
+    same(
+        &FlushQuery {
+            network: Some("web".to_owned()),
+            ..FlushQuery::default()
+        },
+        json!({"network": "web", "all": false}),
+    );
 }
 
 #[test]

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use hyper::Method;
 
 use crate::{
-    Attach, Endpoint, FdbEntry, NeighbourEntry, NetworkCreate, NetworkCreated, NetworkInspect,
-    NetworkSummary, PortStats, RouteEntry, Sandbox, SandboxCreate, Version,
+    Attach, ConntrackQuery, Endpoint, FdbEntry, FlushQuery, NatStats, NeighbourEntry,
+    NetworkCreate, NetworkCreated, NetworkInspect, NetworkSummary, PortStats, Publish,
+    PublishedPort, RouteEntry, Sandbox, SandboxCreate, Session, SessionState, Version,
 };
 use exchange::NoBody;
 use target::Target;
@@ -98,6 +99,43 @@ impl Client {
         self.delete(target.query("sandbox", Some(sandbox))).await
     }
 
+    /// Publishes ports of a sandbox on a network; returns what is published now that was not before.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn publish(
+        &self,
+        network: &str,
+        sandbox: &str,
+        request: &Publish,
+    ) -> Result<Vec<PublishedPort>, ClientError> {
+        let target = endpoint(network, sandbox).part("publish");
+        self.ask(Method::POST, target, Some(request)).await
+    }
+
+    /// The reverse of [`Client::publish`]; returns what is published no more.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn unpublish(
+        &self,
+        network: &str,
+        sandbox: &str,
+        request: &Publish,
+    ) -> Result<Vec<PublishedPort>, ClientError> {
+        let target = endpoint(network, sandbox).part("unpublish");
+        self.ask(Method::POST, target, Some(request)).await
+    }
+
+    /// Published ports, of one network or of all.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn ports(&self, network: Option<&str>) -> Result<Vec<PublishedPort>, ClientError> {
+        self.get(Target::new("ports").query("network", network))
+            .await
+    }
+
     /// All sandboxes that the daemon made or that have endpoints.
     ///
     /// # Errors
@@ -151,6 +189,40 @@ impl Client {
             .await
     }
 
+    /// Conversations that are translated or watched.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn conntrack(&self, query: &ConntrackQuery) -> Result<Vec<Session>, ClientError> {
+        let protocol = query.protocol.map(|protocol| protocol.to_string());
+        let target = Target::new("conntrack")
+            .query("network", query.network.as_deref())
+            .query("sandbox", query.sandbox.as_deref())
+            .query("protocol", protocol.as_deref())
+            .query("state", query.state.map(SessionState::as_str));
+        self.get(target).await
+    }
+
+    /// Ends conversations.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn flush_conntrack(&self, query: &FlushQuery) -> Result<(), ClientError> {
+        let target = Target::new("conntrack")
+            .query("network", query.network.as_deref())
+            .query("sandbox", query.sandbox.as_deref())
+            .query("all", query.all.then_some("true"));
+        self.delete(target).await
+    }
+
+    /// What translation has done so far.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn nat_stats(&self) -> Result<NatStats, ClientError> {
+        self.get(Target::new("conntrack").part("stats")).await
+    }
+
     /// Routes of the router and of the sandboxes.
     ///
     /// # Errors
@@ -192,4 +264,12 @@ impl Client {
             .await
             .map(drop)
     }
+}
+
+/// What is done to one endpoint.
+fn endpoint(network: &str, sandbox: &str) -> Target {
+    Target::new("networks")
+        .part(network)
+        .part("endpoints")
+        .part(sandbox)
 }

@@ -26,10 +26,11 @@ impl Target {
         self
     }
 
-    /// Adds a query parameter if it has a value. No request has more than one.
+    /// Adds a query parameter if it has a value.
     pub(super) fn query(mut self, key: &'static str, value: Option<&str>) -> Self {
         if let Some(value) = value {
-            self.0.push('?');
+            // A '?' of a path segment is encoded.
+            self.0.push(if self.0.contains('?') { '&' } else { '?' });
             self.0.push_str(key);
             self.0.push('=');
             self.0.extend(utf8_percent_encode(value, RESERVED));
@@ -75,6 +76,18 @@ mod tests {
         assert_eq!(
             Target::new("fdb").query("network", Some("a&b=c")).as_str(),
             "/v1/fdb?network=a%26b%3Dc"
+        );
+    }
+
+    #[test]
+    fn parameters_follow_each_other() {
+        let target = Target::new("conntrack")
+            .query("network", None)
+            .query("sandbox", Some("what?"))
+            .query("state", Some("closing"));
+        assert_eq!(
+            target.as_str(),
+            "/v1/conntrack?sandbox=what%3F&state=closing"
         );
     }
 }
