@@ -13,6 +13,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use vswitch_nat::{Nat, Record};
 use vswitch_netio::monitor::Monitor;
 
 use crate::config::Config;
@@ -20,7 +21,9 @@ use crate::control::{Control, ControlThread, Handle};
 use crate::dataplane::{Dataplane, PortEvent};
 use crate::host_watch::HostWatch;
 use crate::http::{self, ApiSocket};
+use crate::outside::{DRAWN_PORTS, Outside};
 use crate::privilege;
+use crate::session_ledger::SessionLedger;
 use crate::state_dir::StateDir;
 use crate::store::Store;
 
@@ -42,9 +45,11 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let metrics = config.metrics.map(listen_for_metrics).transpose()?;
     let store = Store::open(state_dir, draw)?;
     let daemon_id = store.daemon_id();
-    let monitor = Monitor::open().context("cannot follow the host's addresses")?;
-    let (dataplane, events) = Dataplane::start(config.workers.get(), config.worker_nice)?;
-    let control = Control::start(config, store, dataplane)?;
+    let monitor = Monitor::open().context("cannot follow the host's network")?;
+    let outside = Outside::open(&config.uplink, daemon_id);
+    let (nat, sessions) = translation(config, &outside)?;
+    let (dataplane, events) = Dataplane::start(config.workers.get(), config.worker_nice, nat)?;
+    let control = Control::start(config, store, dataplane, outside, sessions)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -52,7 +57,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let control = ControlThread::spawn(control)?;
     let handle = control.handle();
     let watch =
-        HostWatch::start(monitor, handle.clone()).context("cannot follow the host's addresses")?;
+        HostWatch::start(monitor, handle.clone()).context("cannot follow the host's network")?;
     let outcome = runtime.block_on(async {
         let servers = Servers {
             api: tokio::net::UnixListener::from_std(listener)?,
@@ -67,6 +72,23 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     control.stop();
     tracing::info!("ended");
     outcome
+}
+
+/// The translator, and the sessions that a former daemon left.
+fn translation(config: &Config, outside: &Outside) -> anyhow::Result<(Nat, Vec<Record>)> {
+    let settings = &config.nat;
+    let (ledger, sessions) = SessionLedger::open(&config.state_dir, settings.max_sessions)
+        .context("cannot open the record of sessions")?;
+    let nat = Nat::new(vswitch_nat::Config {
+        max_sessions: settings.max_sessions,
+        max_sessions_per_owner: settings.max_sessions_per_container,
+        timeouts: settings.timeouts,
+        ports: DRAWN_PORTS,
+        host_ports: Box::new(outside.host_ports()),
+        ledger: Some(Box::new(ledger)),
+        seed: u64::from_ne_bytes(draw().context("no random numbers")?),
+    });
+    Ok((nat, sessions))
 }
 
 /// Where requests come from.

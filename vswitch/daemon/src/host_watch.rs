@@ -1,4 +1,4 @@
-//! The host's addresses, followed as they change.
+//! The host's interfaces, addresses, routes and neighbours, followed as they change.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use vswitch_netio::wake::Waker;
 
 use crate::control::{Control, Handle};
 
-/// A thread that has the control thread read the host's addresses again after each change.
+/// A thread that has the control thread look at the host again after each change.
 #[derive(Debug)]
 pub struct HostWatch {
     thread: JoinHandle<()>,
@@ -36,7 +36,7 @@ impl HostWatch {
         let told = Arc::clone(&ending);
         let body = move || {
             if let Err(error) = follow(monitor, &epoll, &control, &told) {
-                tracing::error!("the host's addresses are no longer followed: {error}");
+                tracing::error!("the host's network is no longer followed: {error}");
             }
         };
         let thread = thread::Builder::new()
@@ -74,17 +74,30 @@ fn follow(
         let mut changed = false;
         while let Some(change) = monitor.next()? {
             changed |= matters(&change);
+            if let Change::Neighbour(neighbour) = change
+                && control
+                    .post(move |c| c.learn_neighbour(&neighbour))
+                    .is_err()
+            {
+                return Ok(());
+            }
         }
-        if changed && control.post(Control::refresh_host_addresses).is_err() {
+        if changed && control.post(Control::refresh_host).is_err() {
             return Ok(());
         }
     }
 }
 
-/// The addresses of an interface that goes are told of one by one.
-const fn matters(change: &Change) -> bool {
-    matches!(
-        change,
-        Change::Address(_) | Change::AddressGone(_) | Change::Lost
-    )
+fn matters(change: &Change) -> bool {
+    match change {
+        // Containers' interfaces come and go by the hundred. One that leads outside has a route.
+        Change::Link(link) => link.kind.as_deref() != Some("tun"),
+        Change::LinkGone { .. }
+        | Change::Address(_)
+        | Change::AddressGone(_)
+        | Change::Route(_)
+        | Change::RouteGone(_)
+        | Change::Lost => true,
+        Change::Neighbour(_) | Change::NeighbourGone(_) => false,
+    }
 }

@@ -8,18 +8,19 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
-use vswitch_api::PortStats;
+use vswitch_api::{NatStats, PortStats};
 
 /// Of what [`encode`] returns.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The metrics of these ports, as they are now.
+/// The metrics of these ports and of translation, as they are now.
 ///
 /// # Errors
 /// None that a caller can cause.
-pub fn encode(ports: Vec<PortStats>) -> Result<String, fmt::Error> {
+pub fn encode(ports: Vec<PortStats>, nat: NatStats) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("vswitch");
     registry.register_collector(Box::new(Ports(ports)));
+    registry.register_collector(Box::new(Translation(nat)));
     let mut buffer = String::new();
     text::encode(&mut buffer, &registry)?;
     Ok(buffer)
@@ -28,10 +29,13 @@ pub fn encode(ports: Vec<PortStats>) -> Result<String, fmt::Error> {
 #[derive(Debug)]
 struct Ports(Vec<PortStats>);
 
+#[derive(Debug)]
+struct Translation(NatStats);
+
 /// A counter that every port has one of: name, help, value.
 type PortCounter = (&'static str, &'static str, fn(&PortStats) -> u64);
 
-const COUNTERS: [PortCounter; 8] = [
+const COUNTERS: [PortCounter; 9] = [
     (
         "port_received_frames",
         "Frames that the sandbox sent, a super-frame counts once",
@@ -68,6 +72,11 @@ const COUNTERS: [PortCounter; 8] = [
         "Super-frames that had to be cut up",
         |p| p.segmented,
     ),
+    (
+        "port_held_frames",
+        "Frames that waited for a neighbour or a first fragment",
+        |p| p.held,
+    ),
 ];
 
 impl Collector for Ports {
@@ -95,6 +104,51 @@ impl Collector for Ports {
                 labels.push(("reason", reason));
                 ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
             }
+        }
+        Ok(())
+    }
+}
+
+impl Collector for Translation {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Self(nat) = self;
+        for (name, help, value) in [
+            ("nat_sessions", "Sessions there are", nat.sessions),
+            ("nat_mappings", "Mappings there are", nat.mappings),
+            (
+                "nat_held_fragments",
+                "Fragments that wait for their first one",
+                nat.held_fragments,
+            ),
+        ] {
+            let descriptor = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(descriptor)?;
+        }
+        for (name, help, value) in [
+            ("nat_sessions_created", "Sessions ever begun", nat.created),
+            (
+                "nat_sessions_expired",
+                "Sessions that ended for want of packets",
+                nat.expired,
+            ),
+            (
+                "nat_sessions_evicted",
+                "Sessions that ended to make room",
+                nat.evicted,
+            ),
+            (
+                "nat_lost_fragments",
+                "Fragments that waited in vain for their first one",
+                nat.lost_fragments,
+            ),
+            (
+                "nat_sessions_refused",
+                "New sessions that were refused",
+                nat.refused,
+            ),
+        ] {
+            let descriptor = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            ConstCounter::new(value).encode(descriptor)?;
         }
         Ok(())
     }
@@ -131,19 +185,29 @@ mod tests {
             tx: traffic,
             coalesced: 0,
             segmented: 0,
+            held: 0,
             drops: [("runt".to_owned(), frames + 1)].into(),
         }
     }
 
     #[test]
     fn each_port_has_a_line_of_each_counter() {
-        let text = encode(vec![port("a", 5), port("b\"x", 7)]).unwrap();
+        let text = {
+            let nat = NatStats {
+                sessions: 3,
+                created: 9,
+                ..NatStats::default()
+            };
+            encode(vec![port("a", 5), port("b\"x", 7)], nat).unwrap()
+        };
         let labels = r#"network="web",port="vs-0123456789ab",sandbox="a",interface="eth0""#;
         for line in [
             "vswitch_ports 2".to_owned(),
             "# TYPE vswitch_port_received_frames counter".to_owned(),
             format!("vswitch_port_received_frames_total{{{labels}}} 5"),
             format!("vswitch_port_sent_bytes_total{{{labels}}} 500"),
+            "vswitch_nat_sessions 3".to_owned(),
+            "vswitch_nat_sessions_created_total 9".to_owned(),
             format!("vswitch_port_dropped_frames_total{{{labels},reason=\"runt\"}} 6"),
         ] {
             assert!(
@@ -157,7 +221,7 @@ mod tests {
 
     #[test]
     fn no_port_is_no_error() {
-        let text = encode(Vec::new()).unwrap();
+        let text = encode(Vec::new(), NatStats::default()).unwrap();
         assert!(text.contains("vswitch_ports 0"), "{text}");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use vswitch_api as api;
+use vswitch_cnm::publish::{PortRange, PublishedPort};
 use vswitch_cnm::{Endpoint, Network, SubnetRecord};
 use vswitch_ipam::Family;
 use vswitch_packet::MacAddr;
@@ -79,7 +80,27 @@ pub(super) fn endpoint(endpoint: &Endpoint, network: &Network) -> api::Endpoint 
             IpAddr::V4(_) => None,
         }),
         aliases: endpoint.aliases.clone(),
+        ports: endpoint
+            .published
+            .iter()
+            .filter_map(|port| binding(endpoint, port))
+            .collect(),
     }
+}
+
+/// `None` if the endpoint has no address that the port could lead to.
+pub(super) fn binding(endpoint: &Endpoint, port: &PublishedPort) -> Option<api::PortBinding> {
+    let range = |range: PortRange| api::PortRange {
+        first: range.first(),
+        last: range.last(),
+    };
+    Some(api::PortBinding {
+        protocol: port.protocol.to_string(),
+        host_ip: port.host_ip,
+        host_port: port.host.map(range),
+        container_ip: endpoint.target(port)?,
+        container_port: range(port.container),
+    })
 }
 
 fn container(endpoint: &Endpoint) -> api::InspectContainer {

@@ -1,10 +1,12 @@
 //! Commands about endpoints: attach and detach.
 
 use vswitch_api as api;
+use vswitch_cnm::publish::PortHolder as _;
 use vswitch_cnm::{AttachRequest, Endpoint, EndpointId, GatewayChoice, NetnsId, Phase, SandboxKey};
 use vswitch_netio::netlink::Link;
 use vswitch_netio::tap::Tap;
 
+use super::publish::specs;
 use super::{Control, ControlError, convert, draw, edge_id, netns_id, now};
 use crate::dataplane::{PortName, PortSpec};
 use crate::edge::{self, DefaultRoute, EdgeError, Interface, Namespace};
@@ -38,9 +40,12 @@ impl Control {
             aliases: request.aliases,
             gateway_priority: request.gateway_priority,
             options: request.options,
+            publish: specs(&request.publish)?,
         };
         let id = EndpointId::from_octets(draw()?);
-        let endpoint = self.model.create_endpoint(request, id, now())?;
+        let endpoint = self
+            .model
+            .create_endpoint(request, id, now(), &mut self.held_ports)?;
         if let Err(error) = self.realise_endpoint(&endpoint, &mut sandbox) {
             self.undo_endpoint(&endpoint, &mut sandbox);
             return Err(error);
@@ -120,6 +125,10 @@ impl Control {
     /// Removes an endpoint from model and disk, and frees its addresses.
     pub(super) fn forget_endpoint(&mut self, id: EndpointId) -> Result<(), ControlError> {
         let removed = self.model.remove_endpoint(id)?;
+        for port in &removed.endpoint.published {
+            self.held_ports.let_go(port);
+        }
+        self.republish();
         let key = &removed.endpoint.sandbox;
         self.waiting.remove(&id);
         let mut changes = vec![Change::delete(Table::Endpoints, id)];
@@ -166,7 +175,9 @@ impl Control {
         };
         self.dataplane
             .add_port(PortSpec::Endpoint(settings), tap)
-            .map_err(ControlError::Dataplane)
+            .map_err(ControlError::Dataplane)?;
+        self.republish();
+        Ok(())
     }
 
     /// How the interface of an endpoint is to be; `None` if it has none.
@@ -249,7 +260,7 @@ impl Control {
     }
 
     /// The key that a sandbox is known by, which may not be the one typed.
-    fn known_as(&self, key: SandboxKey) -> SandboxKey {
+    pub(super) fn known_as(&self, key: SandboxKey) -> SandboxKey {
         if self.model.sandbox(&key).is_some() {
             return key;
         }

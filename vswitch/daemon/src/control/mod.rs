@@ -3,12 +3,15 @@
 //! All of it belongs to one thread, which executes commands one after another. Each command that
 //! fails leaves everything as it was.
 
+mod conntrack;
 mod convert;
 mod endpoint;
 mod error;
 mod handle;
 mod host_port;
 mod network;
+mod outside;
+mod publish;
 mod reconcile;
 mod sandbox;
 mod sweep;
@@ -21,13 +24,17 @@ use std::num::NonZeroUsize;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use vswitch_cnm::publish::PortRange;
 use vswitch_cnm::{EndpointId, Model, NetnsId, SandboxKey, Settings};
 use vswitch_ipam::DefaultPools;
+use vswitch_nat::Record;
 
 use crate::config::Config;
 use crate::daemon_id::DaemonId;
-use crate::dataplane::Dataplane;
+use crate::dataplane::{Dataplane, EndpointPorts};
 use crate::edge::{self, Namespace};
+use crate::held_ports::HeldPorts;
+use crate::outside::Outside;
 use crate::store::{Store, Table};
 
 pub use error::ControlError;
@@ -44,6 +51,11 @@ pub struct Control {
     dataplane: Dataplane,
     /// How many queues each TAP has.
     queues: NonZeroUsize,
+    outside: Outside,
+    /// The sockets that keep the host's programs off published ports.
+    held_ports: HeldPorts,
+    /// What the workers know of published ports.
+    published: Vec<EndpointPorts>,
     /// By which the workers know the host.
     host_addresses: Vec<IpAddr>,
     /// Sandboxes that our own queues keep alive, as these were opened inside.
@@ -64,7 +76,13 @@ impl Control {
     /// # Errors
     /// Records that contradict each other, and a kernel that does not answer. What is wrong with one
     /// network or sandbox is logged.
-    pub fn start(config: &Config, store: Store, dataplane: Dataplane) -> anyhow::Result<Self> {
+    pub fn start(
+        config: &Config,
+        store: Store,
+        dataplane: Dataplane,
+        outside: Outside,
+        sessions: Vec<Record>,
+    ) -> anyhow::Result<Self> {
         let mut host = Namespace::current()?;
         let settings = Settings {
             default_pools: DefaultPools::configured(
@@ -74,6 +92,8 @@ impl Control {
             default_mtu: default_mtu(&mut host, config)?,
             host_netns: Some(netns_id(host.id())),
             started: now(),
+            ephemeral_ports: ephemeral_ports(&outside),
+            default_publish_address: config.default_publish_address,
         };
         let model = Model::restore(
             settings,
@@ -89,32 +109,31 @@ impl Control {
             host,
             dataplane,
             queues,
+            outside,
+            held_ports: HeldPorts::start()?,
+            published: Vec::new(),
             host_addresses: Vec::new(),
             pinned: BTreeSet::new(),
             waiting: BTreeSet::new(),
             ending: false,
         };
-        control.refresh_host_addresses();
         control.reconcile()?;
+        control
+            .outside
+            .prepare(&mut control.host, &control.dataplane)?;
+        control.apply_policies();
+        control.restore_published();
+        let restored = control.restore_sessions(sessions);
+        // Last: the kernel begins to leave frames to us.
+        control.refresh_host();
         tracing::info!(
             networks = control.model.networks().count(),
             sandboxes = control.model.sandboxes().count(),
             endpoints = control.model.endpoints().count(),
+            sessions = restored,
             "state restored"
         );
         Ok(control)
-    }
-
-    /// Tells the workers by which addresses the host is reached now.
-    pub fn refresh_host_addresses(&mut self) {
-        match edge::addresses(&mut self.host) {
-            Ok(addresses) if addresses == self.host_addresses => {}
-            Ok(addresses) => {
-                self.dataplane.set_host_addresses(addresses.clone());
-                self.host_addresses = addresses;
-            }
-            Err(error) => tracing::warn!("cannot read the host's addresses: {error}"),
-        }
     }
 
     /// Executes no command after this one.
@@ -139,6 +158,11 @@ fn default_mtu(host: &mut Namespace, config: &Config) -> anyhow::Result<u16> {
     let uplink = edge::uplink_mtu(host, &config.uplink)?;
     let uplink = uplink.and_then(|mtu| u16::try_from(mtu).ok());
     Ok(uplink.map_or(DEFAULT_MTU, |mtu| mtu.min(DEFAULT_MTU)))
+}
+
+fn ephemeral_ports(outside: &Outside) -> PortRange {
+    let ports = outside.ports_for_any();
+    PortRange::new(*ports.start(), *ports.end()).unwrap_or(Settings::default().ephemeral_ports)
 }
 
 /// Seconds since 1970 UTC.

@@ -1,7 +1,8 @@
 //! Commands about networks.
 
+use ipnet::IpNet;
 use vswitch_api as api;
-use vswitch_cnm::{NetworkId, NetworkRequest};
+use vswitch_cnm::{BridgeSettings, NetworkId, NetworkRequest};
 
 use super::{Control, ControlError, convert, draw, now};
 use crate::edge::{self, EdgeError};
@@ -42,6 +43,7 @@ impl Control {
             self.undo_network(id);
             return Err(error);
         }
+        self.apply_policies();
         tracing::info!(network = network.name, %id, "network created");
         Ok(api::NetworkCreated { id: id.to_string() })
     }
@@ -70,6 +72,7 @@ impl Control {
         {
             self.remove_host_port(&port);
         }
+        self.apply_policies();
         tracing::info!(network = name, %id, "network removed");
         Ok(())
     }
@@ -99,6 +102,22 @@ impl Control {
             network,
             self.model.endpoints_of(network.id),
         ))
+    }
+
+    /// Tells the workers what may cross each gateway, and the kernel which subnets it is to leave to
+    /// us. Networks name each other, so all are looked at.
+    pub(super) fn apply_policies(&mut self) {
+        let ids: Vec<_> = self.model.networks().map(|network| network.id).collect();
+        let settings: Vec<BridgeSettings> = ids
+            .into_iter()
+            .filter_map(|id| self.model.bridge_settings(id).ok().flatten())
+            .collect();
+        self.dataplane.set_policies(&settings);
+        let subnets = settings
+            .iter()
+            .flat_map(|network| network.gateways.iter().map(IpNet::trunc))
+            .collect();
+        self.outside.set_subnets(subnets);
     }
 
     fn realise_network(&mut self, id: NetworkId) -> Result<(), ControlError> {

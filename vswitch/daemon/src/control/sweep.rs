@@ -10,10 +10,14 @@ use crate::store::{Change, Table};
 impl Control {
     /// Acts on a port whose device vanished.
     pub fn port_event(&mut self, event: PortEvent) {
-        let PortEvent::Gone { network, port } = event;
+        let PortEvent::Gone(port) = event;
         let result = match port {
             PortName::Endpoint(id) => self.endpoint_gone(id),
-            PortName::Host(_) => self.host_port_gone(network),
+            PortName::Host(network) => self.host_port_gone(network),
+            PortName::Uplink(_) => {
+                self.refresh_outside();
+                Ok(())
+            }
         };
         if let Err(error) = result {
             tracing::error!("cannot clean up after a port that is gone: {error}");
@@ -44,6 +48,9 @@ impl Control {
             }
         }
         self.retry_waiting();
+        if let Err(error) = self.outside.look_at_sockets(&self.dataplane) {
+            tracing::debug!("{error:#}");
+        }
     }
 
     /// Removes a sandbox whose namespace is gone, with its endpoints.

@@ -3,9 +3,13 @@
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use vswitch_api as api;
 use vswitch_cnm::{Endpoint, GatewayChoice, Network, NetworkId};
+use vswitch_netio::InterfaceName;
 
 use super::{Control, ControlError, now};
-use crate::dataplane::{self, PortName};
+use crate::dataplane::{self, HostRoute, HostWay, PortName};
+
+/// Where uplinks are.
+const HOST: &str = "host";
 
 impl Control {
     /// Which MAC addresses are behind which ports, of one network or of all.
@@ -64,15 +68,19 @@ impl Control {
         let Some(term) = of else {
             return Ok(self.port_stats(None));
         };
-        if let Ok(network) = self.model.find_network(term) {
-            return Ok(self.port_stats(Some(network.id)));
+        let network = self.model.find_network(term).ok();
+        // A port's name goes before the mere beginning of an id.
+        if network.is_none_or(|network| network.name != term) {
+            let mut ports = self.port_stats(None);
+            ports.retain(|stats| stats.port.answers_to(term));
+            if !ports.is_empty() {
+                return Ok(ports);
+            }
         }
-        let mut ports = self.port_stats(None);
-        ports.retain(|stats| stats.port.answers_to(term));
-        if ports.is_empty() {
-            return Err(ControlError::NothingNamed(term.to_owned()));
+        match network {
+            Some(network) => Ok(self.port_stats(Some(network.id))),
+            None => Err(ControlError::NothingNamed(term.to_owned())),
         }
-        Ok(ports)
     }
 
     /// Where the switch's router and the sandboxes send a packet.
@@ -84,6 +92,8 @@ impl Control {
             .into_iter()
             .flat_map(|network| self.router_routes(network))
             .collect();
+        let host = self.outside.routes();
+        routes.extend(host.map(|(route, uplink)| host_route(route, uplink)));
         for sandbox in self.model.sandboxes() {
             let mut endpoints: Vec<_> = self.model.endpoints_in(&sandbox.key).collect();
             endpoints.sort_by(|a, b| a.ifname.cmp(&b.ifname));
@@ -113,6 +123,8 @@ impl Control {
             interface: settings.host_port.clone(),
             metric: None,
             age: Some(now().saturating_sub(network.created)),
+            source: None,
+            kind: api::RouteKind::Unicast,
             origin: api::RouteOrigin::Connected,
         });
         connected.collect()
@@ -127,6 +139,8 @@ impl Control {
             interface: endpoint.ifname.clone(),
             metric: None,
             age: Some(now().saturating_sub(endpoint.created)),
+            source: None,
+            kind: api::RouteKind::Unicast,
             origin: api::RouteOrigin::Connected,
         });
         connected.collect()
@@ -147,6 +161,8 @@ impl Control {
             metric: None,
             // The election is not remembered.
             age: None,
+            source: None,
+            kind: api::RouteKind::Unicast,
             origin: api::RouteOrigin::Gateway,
         })
     }
@@ -156,7 +172,10 @@ impl Control {
         rows.filter_map(|row| {
             let totals = row.totals;
             Some(api::PortStats {
-                network: self.network_name(row.network)?,
+                network: match row.network {
+                    Some(network) => self.network_name(network)?,
+                    None => HOST.to_owned(),
+                },
                 port: self.port(row.port)?,
                 rx: api::Traffic {
                     frames: totals.received_frames,
@@ -170,6 +189,7 @@ impl Control {
                 },
                 coalesced: totals.coalesced,
                 segmented: totals.segmented,
+                held: totals.held,
                 drops: totals
                     .dropped()
                     .map(|(reason, count)| (reason.name().to_owned(), count))
@@ -201,25 +221,64 @@ impl Control {
                     ifname: endpoint.ifname.clone(),
                 })
             }
+            PortName::Uplink(interface) => {
+                let name = self.outside.name(interface)?.to_string();
+                Some(api::Port {
+                    name: name.clone(),
+                    sandbox: Some(HOST.to_owned()),
+                    ifname: Some(name),
+                })
+            }
             PortName::Host(network) => {
                 let settings = self.model.bridge_settings(network).ok().flatten()?;
                 let name = settings.host_port?;
                 Some(api::Port {
                     name: name.clone(),
-                    sandbox: Some("host".to_owned()),
+                    sandbox: Some(HOST.to_owned()),
                     ifname: Some(name),
                 })
             }
         }
     }
 
-    fn network_id(&self, term: Option<&str>) -> Result<Option<NetworkId>, ControlError> {
+    pub(super) fn network_id(&self, term: Option<&str>) -> Result<Option<NetworkId>, ControlError> {
         let found = term.map(|term| self.model.find_network(term)).transpose()?;
         Ok(found.map(|network| network.id))
     }
 
-    fn network_name(&self, id: NetworkId) -> Option<String> {
+    pub(super) fn network_name(&self, id: NetworkId) -> Option<String> {
         self.model.network(id).map(|network| network.name.clone())
+    }
+}
+
+/// A route of the host, as the router takes it.
+fn host_route(route: &HostRoute, uplink: Option<&InterfaceName>) -> api::RouteEntry {
+    let (gateway, source, kind) = match route.way {
+        HostWay::Interface {
+            gateway, source, ..
+        } => {
+            let kind = if uplink.is_some() {
+                api::RouteKind::Unicast
+            } else {
+                api::RouteKind::Elsewhere
+            };
+            (gateway, source, kind)
+        }
+        HostWay::Unreachable => (None, None, api::RouteKind::Unreachable),
+        HostWay::Prohibited => (None, None, api::RouteKind::Prohibit),
+        HostWay::Blackhole => (None, None, api::RouteKind::Blackhole),
+    };
+    api::RouteEntry {
+        sandbox: None,
+        destination: route.destination,
+        gateway,
+        network: None,
+        interface: uplink.map(ToString::to_string),
+        source,
+        metric: Some(route.metric),
+        age: None,
+        kind,
+        origin: api::RouteOrigin::Host,
     }
 }
 

@@ -56,5 +56,6 @@ fn serve(mut control: Control, mut jobs: mpsc::UnboundedReceiver<Job>) {
             tracing::error!("internal error: {panic}");
         }
     }
+    control.held_ports.stop();
     control.dataplane.stop();
 }

@@ -1,6 +1,9 @@
 //! The datapath at work: worker threads, the configuration they read, and what they learn.
 
 mod name;
+mod policy;
+mod queue;
+mod router;
 mod snapshot;
 mod tables;
 mod worker;
@@ -22,14 +25,17 @@ use vswitch_datapath::{
     Bridge, BridgeId, Fdb, Gateway, Identity, Neighbours, Port, PortCounters, PortId, Role,
     StormLimit,
 };
+use vswitch_nat::{Nat, Owner};
 use vswitch_netio::tap::{Offloads, Tap};
 use vswitch_netio::wake::Waker;
 use vswitch_netio::{clock, thread};
 use vswitch_packet::Capabilities;
 
 pub use name::{PortEvent, PortName};
+pub use router::{EndpointPorts, HostRoute, HostWay, UplinkSpec};
 pub use tables::{FdbRow, NeighbourRow, Origin, PortStats};
 
+use queue::Queue;
 use snapshot::{Progress, Snapshot, Wire};
 use worker::{Shared, Worker};
 
@@ -40,6 +46,7 @@ pub struct Dataplane {
     threads: Vec<JoinHandle<()>>,
     wakers: Vec<Waker>,
     directory: Mutex<Directory>,
+    nat: Arc<Nat>,
 }
 
 /// A port that is to be added.
@@ -67,11 +74,15 @@ impl Dataplane {
     pub fn start(
         workers: usize,
         nice: i32,
+        nat: Nat,
     ) -> anyhow::Result<(Self, UnboundedReceiver<PortEvent>)> {
         let workers = workers.max(1);
         let (events, listener) = unbounded_channel();
+        let nat = Arc::new(nat);
+        let mut first = Snapshot::default();
+        first.edit_router(|router| router.nat = Some(Arc::clone(&nat)));
         let shared = Arc::new(Shared {
-            snapshot: ArcSwap::default(),
+            snapshot: ArcSwap::from_pointee(first),
             progress: Progress::new(workers),
             stop: AtomicBool::new(false),
             events,
@@ -81,6 +92,7 @@ impl Dataplane {
             threads: Vec::new(),
             wakers: Vec::new(),
             directory: Mutex::default(),
+            nat,
         };
         for number in 0..workers {
             let waker = Waker::new().context("cannot make a worker's eventfd")?;
@@ -129,6 +141,7 @@ impl Dataplane {
             mac: settings.gateway_mac,
             addresses: settings.gateways.clone(),
             host_port: None,
+            policy: policy::policy(&settings, Vec::new()),
         });
         let id = self.change(|next| {
             let id = next.topology.vacant_bridge();
@@ -163,11 +176,15 @@ impl Dataplane {
             }
             next.topology.remove_bridge(bridge);
         });
-        let snapshot = self.shared.snapshot.load();
-        directory
-            .ports
-            .retain(|_, port| snapshot.topology.port(*port).is_some());
         self.settle();
+        let snapshot = self.shared.snapshot.load();
+        directory.ports.retain(|_, port| {
+            let stays = snapshot.topology.port(*port).is_some();
+            if !stays {
+                self.forget(*port);
+            }
+            stays
+        });
     }
 
     /// Adds a port to its network's bridge. `tap` has as many queues as there are workers.
@@ -219,7 +236,8 @@ impl Dataplane {
                 });
             }
             next.topology.add_port(port);
-            next.wire_up(Wire::new(id, incarnation, network, name, tap.queues));
+            let queues = tap.queues.into_iter().map(Queue::Tap).collect();
+            next.wire_up(Wire::new(id, incarnation, name, queues));
             id
         });
         directory.ports.insert(name, id);
@@ -238,12 +256,13 @@ impl Dataplane {
             let bridge = before
                 .topology
                 .port(port)
-                .and_then(|p| before.topology.bridge(p.bridge));
+                .and_then(|p| before.topology.bridge(p.bridge?));
             bridge.cloned()
         };
         self.change(|next| next.unwire(port));
         self.settle();
         // Only now, when no worker can learn anything more of the port.
+        self.forget(port);
         if let Some(bridge) = bridge {
             bridge.fdb.forget_port(port);
             bridge.neighbours.forget_port(port);
@@ -314,10 +333,10 @@ impl Dataplane {
         })
     }
 
-    /// The counters of all ports, of one network or of all.
+    /// The counters of the ports of one network, or of all ports.
     #[must_use]
     pub fn stats(&self, network: Option<NetworkId>) -> Vec<PortStats> {
-        self.look(network, |look, network, bridge| {
+        let mut stats = self.look(network, |look, network, bridge| {
             let ports = bridge
                 .ports
                 .iter()
@@ -326,18 +345,29 @@ impl Dataplane {
                 .filter_map(|port| {
                     let totals = port.counters.total();
                     Some(PortStats {
-                        network,
+                        network: Some(network),
                         port: look.name(port.id)?,
                         totals,
                     })
                 })
                 .collect()
-        })
+        });
+        if network.is_none() {
+            stats.extend(self.uplink_stats());
+        }
+        stats
     }
 
     /// Ends the workers and closes the descriptors. TAPs that are persistent stay.
     pub fn stop(self) {
         drop(self);
+    }
+
+    /// What the router knows of a port that no worker sees any more.
+    fn forget(&self, port: PortId) {
+        self.nat.forget_owner(Owner(port.0));
+        let snapshot = self.shared.snapshot.load();
+        snapshot.topology.router().pending.forget_port(port);
     }
 
     fn directory(&self) -> MutexGuard<'_, Directory> {
@@ -442,7 +472,7 @@ fn port(
     match spec {
         PortSpec::Host(_) => Port {
             id,
-            bridge,
+            bridge: Some(bridge),
             role: Role::Host,
             mac: network.gateway_mac,
             mtu: network.mtu,
@@ -455,7 +485,7 @@ fn port(
         },
         PortSpec::Endpoint(settings) => Port {
             id,
-            bridge,
+            bridge: Some(bridge),
             role: Role::Endpoint,
             mac: settings.mac,
             mtu: settings.mtu,

@@ -9,6 +9,8 @@ pub enum PortName {
     Endpoint(EndpointId),
     /// The host port of a network.
     Host(NetworkId),
+    /// A NIC of the host, by its index.
+    Uplink(u32),
 }
 
 /// Something happened to a port that the control side must act on.
@@ -16,10 +18,5 @@ pub enum PortName {
 pub enum PortEvent {
     /// The port's device vanished: its namespace died, or somebody deleted it. Told once; no
     /// worker polls it any more.
-    Gone {
-        /// The network.
-        network: NetworkId,
-        /// The port.
-        port: PortName,
-    },
+    Gone(PortName),
 }

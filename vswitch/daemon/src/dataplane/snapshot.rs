@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use vswitch_cnm::NetworkId;
 use vswitch_datapath::{PortId, Topology};
 use vswitch_netio::epoll::Token;
-use vswitch_netio::tap::TapQueue;
 
 use super::name::PortName;
+use super::queue::Queue;
 
 /// One immutable configuration.
 #[derive(Debug, Default)]
@@ -37,17 +36,16 @@ impl Snapshot {
     }
 }
 
-/// The queues of one port's TAP; worker `n` reads and writes queue `n` alone. The kernel sends a
-/// flow's answers to the queue its frames were last written to, so both directions of a flow
-/// stay with one worker.
+/// The queues of one port; worker `n` reads and writes queue `n` alone. A TAP sends a flow's answers
+/// to the queue its frames were last written to, and a NIC's sockets share its frames by a hash that
+/// is the same in both directions, so both directions of a flow stay with one worker.
 #[derive(Debug)]
 pub(super) struct Wire {
     pub(super) port: PortId,
     /// Tells this wire from former ones of the same port number.
     pub(super) incarnation: u32,
-    pub(super) network: NetworkId,
     pub(super) name: PortName,
-    pub(super) queues: Vec<TapQueue>,
+    pub(super) queues: Vec<Queue>,
     gone: AtomicBool,
 }
 
@@ -55,14 +53,12 @@ impl Wire {
     pub(super) const fn new(
         port: PortId,
         incarnation: u32,
-        network: NetworkId,
         name: PortName,
-        queues: Vec<TapQueue>,
+        queues: Vec<Queue>,
     ) -> Self {
         Self {
             port,
             incarnation,
-            network,
             name,
             queues,
             gone: AtomicBool::new(false),
@@ -71,6 +67,10 @@ impl Wire {
 
     pub(super) fn token(&self) -> Token {
         Token((u64::from(self.incarnation) << 32) | u64::from(self.port.0))
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
     }
 
     /// Notes that the device vanished. True for the first to note it.

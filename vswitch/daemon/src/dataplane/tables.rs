@@ -56,8 +56,8 @@ pub struct NeighbourRow {
 /// The counters of a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortStats {
-    /// The network.
-    pub network: NetworkId,
+    /// The network; none for an uplink.
+    pub network: Option<NetworkId>,
     /// The port.
     pub port: PortName,
     /// Its counters since it was attached.

@@ -25,6 +25,10 @@ const BURST: usize = 64;
 const EVENTS: usize = 64;
 /// How often aged entries are swept from the learned tables, by the first worker.
 const SWEEP: Duration = Duration::from_secs(10);
+/// How often translation looks for what has ended, while there is a way outside; by the first worker.
+const NAT_SWEEP: Duration = Duration::from_secs(1);
+/// How often a worker asks again for neighbours, while frames wait for them.
+const TICK: Duration = Duration::from_millis(250);
 /// How long a worker looks for the next frame before it sleeps, while frames come quickly. A
 /// sleeping worker has to be woken for each message of a conversation, which costs more than the
 /// switching; see ARCHITECTURE.md for what was measured.
@@ -53,6 +57,10 @@ pub(super) struct Worker {
     polled: HashMap<Token, Arc<Wire>>,
     forwarder: Forwarder,
     swept: Moment,
+    nat_swept: Moment,
+    ticked: Moment,
+    /// How long to sleep at most.
+    nap: Option<Duration>,
     /// How long the last wait was.
     last_wait: Duration,
 }
@@ -69,6 +77,9 @@ impl Worker {
             polled: HashMap::new(),
             forwarder: Forwarder::default(),
             swept: clock::now_coarse(),
+            nat_swept: clock::now_coarse(),
+            ticked: clock::now_coarse(),
+            nap: None,
             last_wait: Duration::MAX,
         })
     }
@@ -105,10 +116,7 @@ impl Worker {
                     self.serve(snapshot, event.token, now);
                 }
             }
-            if self.number == 0 && now.since(self.swept) >= SWEEP {
-                self.swept = now;
-                sweep(snapshot, now);
-            }
+            self.keep_time(snapshot, now);
             idle_since = clock::now();
         }
         // The control side may be waiting for a generation this worker will not see.
@@ -126,7 +134,40 @@ impl Worker {
                 }
             }
         }
-        self.epoll.wait(events, (self.number == 0).then_some(SWEEP))
+        self.epoll.wait(events, self.nap)
+    }
+
+    /// Does what is due, and sets the time when something will be.
+    fn keep_time(&mut self, snapshot: &Snapshot, now: Moment) {
+        let router = snapshot.topology.router();
+        if router.pending.is_waiting() && now.since(self.ticked) >= TICK {
+            self.ticked = now;
+            let pipeline = Pipeline::new(&snapshot.topology, self.number, now);
+            let mut outputs = Outputs {
+                snapshot,
+                worker: self.number,
+            };
+            self.forwarder.tick(&pipeline, &mut outputs);
+        }
+        let translates = self.number == 0 && !router.uplinks.is_empty();
+        if translates && now.since(self.nat_swept) >= NAT_SWEEP {
+            self.nat_swept = now;
+            if let Some(nat) = &router.nat {
+                nat.sweep(now);
+            }
+        }
+        if self.number == 0 && now.since(self.swept) >= SWEEP {
+            self.swept = now;
+            sweep(snapshot, now);
+        }
+        // Whoever had a frame wait comes by here before it sleeps.
+        self.nap = if router.pending.is_waiting() {
+            Some(TICK)
+        } else if translates {
+            Some(NAT_SWEEP)
+        } else {
+            (self.number == 0).then_some(SWEEP)
+        };
     }
 
     /// Makes the epoll set that of the snapshot.
@@ -204,12 +245,8 @@ impl Worker {
             let _ = self.epoll.remove(queue);
         }
         if wire.note_gone() {
-            let event = PortEvent::Gone {
-                network: wire.network,
-                port: wire.name,
-            };
             // Nobody listens any more only while the daemon stops.
-            let _ = self.shared.events.send(event);
+            let _ = self.shared.events.send(PortEvent::Gone(wire.name));
         }
     }
 }
@@ -230,9 +267,9 @@ impl Wires for Outputs<'_> {
         written
             .map(|_| ())
             .map_err(|error| match Errno::from_io_error(&error) {
-                Some(Errno::BADFD) => SendError::Gone,
-                // `tun_get_user`, while the interface is not up.
-                Some(Errno::IO) => SendError::Down,
+                Some(Errno::BADFD | Errno::NODEV) => SendError::Gone,
+                // `tun_get_user`, and `packet_snd`, while the interface is not up.
+                Some(Errno::IO | Errno::NETDOWN | Errno::NXIO) => SendError::Down,
                 Some(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => SendError::Full,
                 _ => SendError::Refused,
             })
@@ -240,6 +277,7 @@ impl Wires for Outputs<'_> {
 }
 
 fn sweep(snapshot: &Snapshot, now: Moment) {
+    snapshot.topology.router().sweep(now);
     for bridge in snapshot.topology.bridges() {
         bridge.fdb.sweep(now);
         bridge.neighbours.sweep(now);

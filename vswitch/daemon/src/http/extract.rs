@@ -13,8 +13,8 @@ pub(super) struct Body<T>(pub(super) T);
 /// The query of the URI.
 pub(super) struct Asked<T>(pub(super) T);
 
-/// The variable part of the path.
-pub(super) struct Named(pub(super) String);
+/// The variable parts of the path: one text, or a tuple of several.
+pub(super) struct Named<T = String>(pub(super) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = HttpError;
@@ -40,7 +40,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Named {
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HttpError> {

@@ -62,6 +62,51 @@ pub(super) async fn detach(
     Ok(StatusCode::NO_CONTENT)
 }
 
+pub(super) async fn publish(
+    State(control): State<Handle>,
+    Named((network, sandbox)): Named<(String, String)>,
+    Body(request): Body<api::Publish>,
+) -> Answer<Vec<api::PublishedPort>> {
+    let ports = command(&control, move |c| c.publish(&network, &sandbox, &request)).await?;
+    Ok(Json(ports))
+}
+
+pub(super) async fn unpublish(
+    State(control): State<Handle>,
+    Named((network, sandbox)): Named<(String, String)>,
+    Body(request): Body<api::Publish>,
+) -> Answer<Vec<api::PublishedPort>> {
+    let ports = command(&control, move |c| c.unpublish(&network, &sandbox, &request)).await?;
+    Ok(Json(ports))
+}
+
+pub(super) async fn ports(
+    State(control): State<Handle>,
+    Asked(query): Asked<api::NetworkQuery>,
+) -> Answer<Vec<api::PublishedPort>> {
+    let ports = command(&control, move |c| c.ports(query.network.as_deref())).await?;
+    Ok(Json(ports))
+}
+
+pub(super) async fn conntrack(
+    State(control): State<Handle>,
+    Asked(query): Asked<api::ConntrackQuery>,
+) -> Answer<Vec<api::Session>> {
+    Ok(Json(command(&control, move |c| c.conntrack(&query)).await?))
+}
+
+pub(super) async fn flush_conntrack(
+    State(control): State<Handle>,
+    Asked(query): Asked<api::FlushQuery>,
+) -> Done {
+    command(&control, move |c| c.flush_conntrack(&query)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn nat_stats(State(control): State<Handle>) -> Answer<api::NatStats> {
+    Ok(Json(control.run(|c| c.nat_stats()).await?))
+}
+
 pub(super) async fn sandboxes(State(control): State<Handle>) -> Answer<Vec<api::Sandbox>> {
     Ok(Json(control.run(|c| c.list_sandboxes()).await?))
 }
@@ -122,8 +167,8 @@ pub(super) async fn version() -> Json<api::Version> {
 }
 
 pub(super) async fn metrics(State(control): State<Handle>) -> Result<impl IntoResponse, HttpError> {
-    let ports = command(&control, |c| c.stats(None)).await?;
-    let text = metrics::encode(ports)
+    let (ports, nat) = command(&control, |c| Ok((c.stats(None)?, c.nat_stats()))).await?;
+    let text = metrics::encode(ports, nat)
         .map_err(|_| HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "no metrics"))?;
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text))
 }

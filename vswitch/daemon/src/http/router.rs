@@ -20,6 +20,20 @@ pub fn api(control: Handle) -> Router {
             "/v1/networks/{network}/endpoints",
             axum::routing::post(h::attach).delete(h::detach),
         )
+        .route(
+            "/v1/networks/{network}/endpoints/{sandbox}/publish",
+            axum::routing::post(h::publish),
+        )
+        .route(
+            "/v1/networks/{network}/endpoints/{sandbox}/unpublish",
+            axum::routing::post(h::unpublish),
+        )
+        .route("/v1/ports", get(h::ports))
+        .route(
+            "/v1/conntrack",
+            get(h::conntrack).delete(h::flush_conntrack),
+        )
+        .route("/v1/conntrack/stats", get(h::nat_stats))
         .route("/v1/sandboxes", get(h::sandboxes).post(h::create_sandbox))
         .route(
             "/v1/sandboxes/{sandbox}",

@@ -1,7 +1,9 @@
 //! What the daemon is told at its start: flags, environment, file and defaults.
 
+mod nat;
+
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -12,6 +14,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use vswitch_ipam::BasePool;
 use vswitch_netio::InterfaceName;
+
+pub use nat::NatSettings;
+
+use nat::NatTable;
 
 /// Everything that is set before the daemon starts. A flag wins over the environment, that over the
 /// file, and that over the default.
@@ -37,6 +43,11 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Blocks that subnets are taken from when none is given; empty for Docker's.
     pub default_address_pools: Vec<BasePool>,
+    /// Where ports are published when neither the command nor the network says; without it on all
+    /// addresses.
+    pub default_publish_address: Option<IpAddr>,
+    /// Translation.
+    pub nat: NatSettings,
 }
 
 /// The interfaces that lead outside.
@@ -117,6 +128,9 @@ struct File {
     log_format: Option<LogFormat>,
     #[serde(default)]
     default_address_pools: Vec<AddressPool>,
+    default_publish_address: Option<IpAddr>,
+    #[serde(default)]
+    nat: NatTable,
 }
 
 /// `{ base = "10.0.0.0/8", size = 24 }`, as in Docker's `daemon.json`.
@@ -202,6 +216,8 @@ impl Config {
                 .into_iter()
                 .map(|AddressPool(pool)| pool)
                 .collect(),
+            default_publish_address: file.default_publish_address,
+            nat: file.nat.settings(),
         }
     }
 }
@@ -373,6 +389,9 @@ mod tests {
             log = "debug"
             log-format = "json"
             default-address-pools = [{ base = "10.10.0.0/16", size = 24 }]
+            default-publish-address = "127.0.0.1"
+            [nat]
+            max-sessions = 1000
             "#,
         )
         .unwrap();
@@ -393,6 +412,11 @@ mod tests {
                 default_address_pools: vec![
                     BasePool::new("10.10.0.0/16".parse().unwrap(), 24).unwrap()
                 ],
+                default_publish_address: Some("127.0.0.1".parse().unwrap()),
+                nat: NatSettings {
+                    max_sessions: 1000,
+                    ..NatSettings::default()
+                },
             }
         );
         assert_eq!(config.uplink.to_string(), "eth0,eth1");

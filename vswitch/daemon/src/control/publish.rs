@@ -1,0 +1,184 @@
+//! Commands about published ports.
+
+use vswitch_api as api;
+use vswitch_cnm::publish::{PortHolder as _, PortSpec, Protocol, PublishedPort};
+use vswitch_cnm::{Endpoint, EndpointId};
+use vswitch_nat as nat;
+
+use super::{Control, ControlError, convert};
+use crate::dataplane::EndpointPorts;
+use crate::store::{Change, Table};
+
+impl Control {
+    /// Publishes ports of an endpoint. Returns what is published now that was not before.
+    ///
+    /// # Errors
+    /// [`ControlError`]; nothing has changed then.
+    pub fn publish(
+        &mut self,
+        network: &str,
+        sandbox: &str,
+        request: &api::Publish,
+    ) -> Result<Vec<api::PublishedPort>, ControlError> {
+        let id = self.endpoint_of(network, sandbox)?;
+        let specs = specs(&request.ports)?;
+        let mut model = self.model.clone();
+        let added = model.publish(id, &specs, &mut self.held_ports)?;
+        if let Err(error) = self.record_ports(model.endpoint(id)) {
+            for port in &added {
+                self.held_ports.let_go(port);
+            }
+            return Err(error);
+        }
+        self.model = model;
+        self.republish();
+        Ok(self.published(id, &added))
+    }
+
+    /// The reverse. Returns what is published no more.
+    ///
+    /// # Errors
+    /// [`ControlError`]; nothing has changed then.
+    pub fn unpublish(
+        &mut self,
+        network: &str,
+        sandbox: &str,
+        request: &api::Publish,
+    ) -> Result<Vec<api::PublishedPort>, ControlError> {
+        let id = self.endpoint_of(network, sandbox)?;
+        let specs = specs(&request.ports)?;
+        let mut model = self.model.clone();
+        let removed = model.unpublish(id, &specs)?;
+        self.record_ports(model.endpoint(id))?;
+        let published = self.published(id, &removed);
+        self.model = model;
+        for port in &removed {
+            self.held_ports.let_go(port);
+        }
+        self.republish();
+        Ok(published)
+    }
+
+    /// Published ports, of one network or of all.
+    ///
+    /// # Errors
+    /// [`ControlError::Model`] if there is no such network.
+    pub fn ports(&self, network: Option<&str>) -> Result<Vec<api::PublishedPort>, ControlError> {
+        let network = self.network_id(network)?;
+        let mut ports: Vec<api::PublishedPort> = self
+            .model
+            .endpoints()
+            .filter(|endpoint| network.is_none_or(|network| network == endpoint.network))
+            .flat_map(|endpoint| self.published(endpoint.id, &endpoint.published))
+            .collect();
+        ports.sort_by(|a, b| {
+            (&a.network, &a.sandbox, &a.binding).cmp(&(&b.network, &b.sandbox, &b.binding))
+        });
+        Ok(ports)
+    }
+
+    /// Takes the host's ports again that were published before the daemon started.
+    pub(super) fn restore_published(&mut self) {
+        for endpoint in self.model.endpoints() {
+            for port in &endpoint.published {
+                if let Err(error) = self.held_ports.try_hold(port) {
+                    tracing::error!(
+                        sandbox = %endpoint.sandbox,
+                        "cannot publish {port} again: {error}"
+                    );
+                }
+            }
+        }
+        self.republish();
+    }
+
+    /// Tells the workers, the ingress programs and the sockets for local clients what is published
+    /// now, and where it leads.
+    pub(super) fn republish(&mut self) {
+        let mut ports = Vec::new();
+        for endpoint in self.model.endpoints() {
+            for port in &endpoint.published {
+                ports.extend(translated(endpoint, port));
+                let target = endpoint
+                    .target(port)
+                    .filter(|_| self.is_reached_from_host(endpoint));
+                self.held_ports.lead(port, target);
+            }
+        }
+        if ports != self.published {
+            self.dataplane.set_published(&ports);
+            self.outside.set_published(&ports, &self.dataplane);
+            self.published = ports;
+        }
+    }
+
+    fn endpoint_of(&self, network: &str, sandbox: &str) -> Result<EndpointId, ControlError> {
+        let network = self.model.find_network(network)?.id;
+        let key = sandbox.parse().map_err(vswitch_cnm::Error::from)?;
+        let key = self.known_as(key);
+        Ok(self.model.find_endpoint(network, &key)?.id)
+    }
+
+    fn record_ports(&mut self, endpoint: Option<&Endpoint>) -> Result<(), ControlError> {
+        if let Some(endpoint) = endpoint {
+            let change = Change::put(Table::Endpoints, endpoint.id, endpoint)?;
+            self.store.commit(&[change])?;
+        }
+        Ok(())
+    }
+
+    /// The host's own programs come by the host port.
+    fn is_reached_from_host(&self, endpoint: &Endpoint) -> bool {
+        let settings = self.model.bridge_settings(endpoint.network);
+        matches!(settings, Ok(Some(settings)) if settings.host_port.is_some())
+    }
+
+    fn published(&self, id: EndpointId, ports: &[PublishedPort]) -> Vec<api::PublishedPort> {
+        let Some(endpoint) = self.model.endpoint(id) else {
+            return Vec::new();
+        };
+        let network = self.network_name(endpoint.network).unwrap_or_default();
+        let row = |port: &PublishedPort| {
+            Some(api::PublishedPort {
+                network: network.clone(),
+                sandbox: endpoint.sandbox.to_string(),
+                endpoint: endpoint.id.to_string(),
+                binding: convert::binding(endpoint, port)?,
+            })
+        };
+        ports.iter().filter_map(row).collect()
+    }
+}
+
+/// From the user's texts.
+pub(super) fn specs(texts: &[String]) -> Result<Vec<PortSpec>, ControlError> {
+    texts
+        .iter()
+        .map(|text| {
+            text.parse()
+                .map_err(|error| ControlError::Model(vswitch_cnm::Error::from(error)))
+        })
+        .collect()
+}
+
+/// What the router does for a published port; nothing for one that only the host's own programs reach,
+/// or whose clients speak another family than the endpoint.
+fn translated(endpoint: &Endpoint, port: &PublishedPort) -> Option<EndpointPorts> {
+    let inside = endpoint.target(port)?;
+    if port.host_ip.is_loopback() || inside.is_ipv4() != port.host_ip.is_ipv4() {
+        return None;
+    }
+    Some(EndpointPorts {
+        endpoint: endpoint.id,
+        protocol: match port.protocol {
+            Protocol::Tcp => nat::Protocol::Tcp,
+            Protocol::Udp => nat::Protocol::Udp,
+            Protocol::Sctp => nat::Protocol::Sctp,
+        },
+        host: port
+            .host
+            .map(|host| (port.host_ip, host.first()..=host.last())),
+        inside,
+        ports: port.container.first()..=port.container.last(),
+    })
+}

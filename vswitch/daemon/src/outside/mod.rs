@@ -1,0 +1,456 @@
+//! The way outside: the host's NICs, shared with the host's own kernel.
+//!
+//! The kernel sees every frame that comes in at a NIC, and so do we. Which are ours is said by
+//! [`Divert`]: its program at the NIC's ingress keeps those from the kernel, and the same question,
+//! asked at our sockets, lets only those through.
+
+mod division;
+mod host_ports;
+mod nic;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
+
+use anyhow::Context as _;
+use ipnet::IpNet;
+use vswitch_nat::Protocol;
+use vswitch_netio::InterfaceName;
+use vswitch_netio::divert::Divert;
+use vswitch_netio::netlink::{Neighbour, NeighbourState};
+use vswitch_netio::packet_socket::{PacketOptions, PacketSocket};
+use vswitch_netio::{TransportProtocol, ephemeral_ports, sockets};
+
+use crate::config::Uplink;
+use crate::daemon_id::DaemonId;
+use crate::dataplane::{Dataplane, EndpointPorts, HostRoute, HostWay};
+use crate::edge::Namespace;
+use crate::local_ports::MAX_SINGLE_PORTS;
+
+use division::Division;
+use host_ports::{SharedPorts, transport};
+use nic::{Nic, Survey};
+
+/// The NICs in use, and what is ours of their frames.
+#[derive(Debug)]
+pub struct Outside {
+    wanted: Uplink,
+    daemon: DaemonId,
+    divert: Option<Divert>,
+    ports: SharedPorts,
+    /// What the kernel draws ports from by itself.
+    ephemeral: RangeInclusive<u16>,
+    division: Division,
+    routes: Vec<HostRoute>,
+    /// By index.
+    nics: BTreeMap<u32, Nic>,
+    addresses: BTreeSet<IpAddr>,
+    subnets: BTreeSet<IpNet>,
+    /// The published ports as configured, and as claimed at each address.
+    hosts: Vec<(IpAddr, Protocol, RangeInclusive<u16>)>,
+    published: BTreeSet<Claim>,
+}
+
+/// Linux' default range (`inet_init_net`), where it cannot be read.
+const DEFAULT_EPHEMERAL: RangeInclusive<u16> = 32768..=60999;
+/// Where translation draws ports from that cannot be kept: above those that servers like best. The
+/// kernel's own and those of the host's sockets are passed over.
+pub const DRAWN_PORTS: RangeInclusive<u16> = 16384..=65535;
+/// Octets that may wait at each socket: a few bursts of super-frames.
+const RECEIVE_BUFFER: usize = 4 << 20;
+
+/// Published ports at one of the host's addresses: address, protocol, first and last.
+type Claim = (IpAddr, Protocol, u16, u16);
+
+impl Outside {
+    /// Gets ready, in the host's namespace. No frame is touched before [`Outside::refresh`].
+    ///
+    /// Where the kernel has no BPF, or the daemon no right to it, there is no way outside, and the
+    /// log says so.
+    #[must_use]
+    pub fn open(wanted: &Uplink, daemon: DaemonId) -> Self {
+        let divert = match wanted {
+            Uplink::None => None,
+            _ => Divert::new()
+                .inspect_err(|error| {
+                    tracing::error!("containers cannot reach the outside: {error}");
+                })
+                .ok(),
+        };
+        let ephemeral = ephemeral_ports();
+        let division = Division::none(&ephemeral);
+        let claims = divert.as_ref().map(Divert::claims);
+        let mut outside = Self {
+            wanted: wanted.clone(),
+            daemon,
+            divert,
+            ports: SharedPorts::new(claims, division.clone()),
+            ephemeral,
+            division,
+            routes: Vec::new(),
+            nics: BTreeMap::new(),
+            addresses: BTreeSet::new(),
+            subnets: BTreeSet::new(),
+            hosts: Vec::new(),
+            published: BTreeSet::new(),
+        };
+        outside.divide(&[]);
+        outside
+    }
+
+    /// What translation has to know of the host's ports.
+    pub(crate) fn host_ports(&self) -> SharedPorts {
+        self.ports.clone()
+    }
+
+    /// The ports that published ones are taken from if nobody says which: those that the host's
+    /// programs get, too.
+    #[must_use]
+    pub fn ports_for_any(&self) -> RangeInclusive<u16> {
+        let first = self.division.kernels.first();
+        first.unwrap_or(&self.ephemeral).clone()
+    }
+
+    /// The host's routes, each with the name of its uplink, if it leads to one.
+    pub fn routes(&self) -> impl Iterator<Item = (&HostRoute, Option<&InterfaceName>)> {
+        self.routes.iter().map(|route| {
+            let nic = match route.way {
+                HostWay::Interface { interface, .. } => self.nics.get(&interface),
+                _ => None,
+            };
+            (route, nic.map(|nic| &nic.name))
+        })
+    }
+
+    /// The name of an uplink.
+    #[must_use]
+    pub fn name(&self, interface: u32) -> Option<&InterfaceName> {
+        self.nics.get(&interface).map(|nic| &nic.name)
+    }
+
+    /// Learns the host's addresses, which must be known before what is claimed of them is.
+    ///
+    /// # Errors
+    /// If the kernel cannot be asked.
+    pub fn prepare(&mut self, host: &mut Namespace, dataplane: &Dataplane) -> anyhow::Result<()> {
+        let survey = Survey::take(host, &self.wanted, self.daemon)?;
+        self.set_addresses(&survey.addresses, dataplane);
+        // A former daemon had other uplinks, maybe.
+        let uplinks: BTreeSet<u32> = survey.nics.iter().map(|nic| nic.spec.interface).collect();
+        for link in host.netlink.links()? {
+            if !uplinks.contains(&link.index) {
+                self.leave(host, link.index);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the uplinks, and what the router knows of routes and neighbours, agree with the kernel.
+    ///
+    /// # Errors
+    /// If the kernel cannot be asked. What is wrong with one NIC is logged.
+    pub fn refresh(&mut self, host: &mut Namespace, dataplane: &Dataplane) -> anyhow::Result<()> {
+        if self.divert.is_none() {
+            return Ok(());
+        }
+        let survey = Survey::take(host, &self.wanted, self.daemon)?;
+        let nics: BTreeMap<u32, Nic> = survey
+            .nics
+            .into_iter()
+            .map(|nic| (nic.spec.interface, nic))
+            .collect();
+        self.drop_nics(host, dataplane, &nics);
+        self.set_addresses(&survey.addresses, dataplane);
+        for (interface, nic) in nics {
+            match self.nics.get_mut(&interface) {
+                Some(present) => {
+                    if present.spec.addresses != nic.spec.addresses {
+                        dataplane.set_uplink_addresses(interface, &nic.spec.addresses);
+                    }
+                    *present = nic;
+                }
+                None => self.add_nic(host, dataplane, nic),
+            }
+        }
+        dataplane.set_host_routes(&survey.routes);
+        self.routes = survey.routes;
+        for neighbour in host.netlink.neighbours()? {
+            self.learn(&neighbour, dataplane);
+        }
+        Ok(())
+    }
+
+    /// Tells the router of a neighbour that the kernel is sure of. Others it asks for itself.
+    pub fn learn(&self, neighbour: &Neighbour, dataplane: &Dataplane) {
+        use NeighbourState::{Permanent, Reachable};
+        if let Some(mac) = neighbour.mac
+            && matches!(neighbour.state, Permanent | Reachable)
+            && self.nics.contains_key(&neighbour.interface)
+        {
+            let permanent = neighbour.state == Permanent;
+            dataplane.learn_uplink_neighbour(neighbour.interface, neighbour.ip, mac, permanent);
+        }
+    }
+
+    /// Replaces the published ports: outside, these ports of the host are the containers'.
+    pub fn set_published(&mut self, ports: &[EndpointPorts], dataplane: &Dataplane) {
+        let hosts: Vec<_> = ports
+            .iter()
+            .filter_map(|entry| {
+                let (address, ports) = entry.host.clone()?;
+                Some((address, entry.protocol, ports))
+            })
+            .collect();
+        self.hosts = hosts;
+        self.divide_again(dataplane);
+        self.claim_published(dataplane);
+    }
+
+    /// Replaces the subnets whose containers are reached at their own addresses.
+    pub fn set_subnets(&mut self, subnets: BTreeSet<IpNet>) {
+        let Some(divert) = &self.divert else {
+            return;
+        };
+        for gone in self.subnets.difference(&subnets) {
+            log_failure("give up a subnet", divert.remove_subnet(*gone));
+        }
+        for new in subnets.difference(&self.subnets) {
+            log_failure("take over a subnet", divert.add_subnet(*new));
+        }
+        self.subnets = subnets;
+    }
+
+    /// Looks which ports the host's own sockets have. Where one has a port of a mapping, the host
+    /// wins.
+    ///
+    /// # Errors
+    /// If the kernel cannot be asked.
+    pub fn look_at_sockets(&self, dataplane: &Dataplane) -> anyhow::Result<()> {
+        if self.nics.is_empty() {
+            return Ok(());
+        }
+        let mut used = HashSet::new();
+        for socket in sockets::bound().context("cannot list the host's sockets")? {
+            let protocol = match socket.protocol {
+                TransportProtocol::Tcp => Protocol::Tcp,
+                _ => Protocol::Udp,
+            };
+            if !socket.local.ip().is_loopback() {
+                used.insert((protocol, socket.local.port()));
+            }
+        }
+        for &(protocol, port) in self.ports.set_used(used).iter() {
+            for &address in &self.addresses {
+                let external = SocketAddr::new(address, port);
+                // At published ports, the sockets are our own.
+                if !self.is_published(protocol, external)
+                    && dataplane.nat().forget_mapping(protocol, external)
+                {
+                    tracing::info!(%external, ?protocol, "the host uses this port now: its mapping ended");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_published(&self, protocol: Protocol, external: SocketAddr) -> bool {
+        let port = external.port();
+        self.published.iter().any(|&(address, of, first, last)| {
+            (address, of) == (external.ip(), protocol) && (first..=last).contains(&port)
+        })
+    }
+
+    /// Keeps the kernel from choosing published ports that no socket of ours holds one by one, and ends
+    /// the mappings that the new division leaves in its part.
+    fn divide_again(&mut self, dataplane: &Dataplane) {
+        let ranges: Vec<RangeInclusive<u16>> = self
+            .hosts
+            .iter()
+            .filter(|(_, _, ports)| ports.len() > MAX_SINGLE_PORTS)
+            .map(|(_, _, ports)| ports.clone())
+            .collect();
+        let before = self.division.clone();
+        self.divide(&ranges);
+        for port in self.division.kernels.iter().cloned().flatten() {
+            if before.is_kernels(port) {
+                continue;
+            }
+            for &address in &self.addresses {
+                for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp] {
+                    end_mappings(&(address, protocol, port, port), dataplane);
+                }
+            }
+        }
+    }
+
+    /// Divides the ephemeral ports but for `published` ones between the kernel and translation.
+    fn divide(&mut self, published: &[RangeInclusive<u16>]) {
+        if self.divert.is_none() {
+            return;
+        }
+        let division = Division::of(&self.ephemeral, published).unwrap_or_else(|| {
+            tracing::warn!(
+                "nearly all ephemeral ports are published: the host's own connections may get some of them"
+            );
+            Division::none(&self.ephemeral)
+        });
+        if division == self.division {
+            return;
+        }
+        match ephemeral_ports::reserve(&division.reserved, &self.division.reserved) {
+            Ok(()) => {
+                self.ports.set_division(division.clone());
+                self.division = division;
+            }
+            Err(error) => tracing::warn!(
+                "the ephemeral ports stay divided as they were: {error}; translation keeps none of the kernel's"
+            ),
+        }
+    }
+
+    fn drop_nics(
+        &mut self,
+        host: &mut Namespace,
+        dataplane: &Dataplane,
+        wanted: &BTreeMap<u32, Nic>,
+    ) {
+        let stays = |present: &Nic| {
+            let nic = wanted.get(&present.spec.interface);
+            // After its device vanished, the port is of no use even if another has the number.
+            nic.is_some_and(|nic| {
+                (nic.spec.mac, nic.spec.mtu) == (present.spec.mac, present.spec.mtu)
+            }) && dataplane.has_uplink(present.spec.interface)
+        };
+        let gone: Vec<Nic> = self
+            .nics
+            .values()
+            .filter(|nic| !stays(nic))
+            .cloned()
+            .collect();
+        for nic in gone {
+            let interface = nic.spec.interface;
+            self.nics.remove(&interface);
+            dataplane.remove_uplink(interface);
+            if !wanted.contains_key(&interface) {
+                self.leave(host, interface);
+            }
+            tracing::info!(interface = %nic.name, "no uplink any more");
+        }
+    }
+
+    /// Leaves what comes in at an interface to the kernel.
+    fn leave(&self, host: &mut Namespace, interface: u32) {
+        // The interface may be gone, and the program with it.
+        if let Ok(true) = Divert::detach(&mut host.netlink, interface, &self.daemon.to_string()) {
+            tracing::debug!(interface, "its frames are all the kernel's again");
+        }
+    }
+
+    fn add_nic(&mut self, host: &mut Namespace, dataplane: &Dataplane, nic: Nic) {
+        match self.open_nic(host, dataplane, &nic) {
+            Ok(()) => {
+                tracing::info!(interface = %nic.name, mtu = nic.spec.mtu, "uplink");
+                self.nics.insert(nic.spec.interface, nic);
+            }
+            Err(error) => {
+                dataplane.remove_uplink(nic.spec.interface);
+                tracing::error!(interface = %nic.name, "cannot use the uplink: {error:#}");
+            }
+        }
+    }
+
+    fn open_nic(
+        &self,
+        host: &mut Namespace,
+        dataplane: &Dataplane,
+        nic: &Nic,
+    ) -> anyhow::Result<()> {
+        let divert = self.divert.as_ref().context("no divert")?;
+        let interface = nic.spec.interface;
+        let options = PacketOptions {
+            vnet_header: true,
+            ignore_outgoing: true,
+            filter: Some(divert.socket_filter()),
+            receive_buffer: Some(RECEIVE_BUFFER),
+            ..PacketOptions::default()
+        };
+        let workers = NonZeroUsize::new(dataplane.workers()).context("no workers")?;
+        let sockets = PacketSocket::open_group(interface, &options, workers)?;
+        dataplane.add_uplink(&nic.spec, sockets)?;
+        // Last: until then, the kernel answers as it did.
+        divert.attach(&mut host.netlink, interface, &self.daemon.to_string())?;
+        Ok(())
+    }
+
+    fn set_addresses(&mut self, addresses: &BTreeSet<IpAddr>, dataplane: &Dataplane) {
+        let Some(divert) = &self.divert else {
+            return;
+        };
+        for &gone in self.addresses.difference(addresses) {
+            dataplane.nat().forget_external(gone);
+            log_failure("give up an address", divert.remove_address(gone));
+            self.published.retain(|&(address, ..)| address != gone);
+        }
+        let new: Vec<IpAddr> = addresses.difference(&self.addresses).copied().collect();
+        for address in new {
+            log_failure("share an address", divert.add_address(address));
+        }
+        self.addresses.clone_from(addresses);
+        self.claim_published(dataplane);
+    }
+
+    fn claim_published(&mut self, dataplane: &Dataplane) {
+        let Some(divert) = &self.divert else {
+            return;
+        };
+        let claims = divert.claims();
+        let wanted: BTreeSet<Claim> = self
+            .hosts
+            .iter()
+            .flat_map(|(host, protocol, ports)| {
+                let at = self.addresses.iter().filter(move |address| {
+                    address.is_ipv4() == host.is_ipv4()
+                        && (host.is_unspecified() || host == *address)
+                });
+                at.map(move |&address| (address, *protocol, *ports.start(), *ports.end()))
+            })
+            .collect();
+        for claim in self.published.difference(&wanted) {
+            end_mappings(claim, dataplane);
+            let &(address, protocol, first, last) = claim;
+            if let Some(transport) = transport(protocol) {
+                claims.release_range(address, transport, first..=last);
+            }
+        }
+        for claim in wanted.difference(&self.published) {
+            // A mapping that is in the way gives its port back, so before that is claimed.
+            end_mappings(claim, dataplane);
+            let &(address, protocol, first, last) = claim;
+            if let Some(transport) = transport(protocol) {
+                claims.claim_range(address, transport, first..=last);
+            }
+        }
+        self.published = wanted;
+    }
+}
+
+fn end_mappings(&(address, protocol, first, last): &Claim, dataplane: &Dataplane) {
+    for port in first..=last {
+        let external = SocketAddr::new(address, port);
+        dataplane.nat().forget_mapping(protocol, external);
+    }
+}
+
+fn ephemeral_ports() -> RangeInclusive<u16> {
+    ephemeral_ports::range().unwrap_or_else(|error| {
+        tracing::warn!("cannot read the host's ephemeral ports: {error}");
+        DEFAULT_EPHEMERAL
+    })
+}
+
+fn log_failure<E: std::fmt::Display>(what: &str, result: Result<(), E>) {
+    if let Err(error) = result {
+        tracing::error!("cannot {what}: {error}");
+    }
+}
