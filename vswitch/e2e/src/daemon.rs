@@ -343,7 +343,8 @@ fn answers(socket: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The bytes of the files in a state folder, with their names.
+/// The bytes of the files in a state folder, with their names; without the record of sessions, which is
+/// of use to the next process only.
 ///
 /// # Errors
 /// If they cannot be read.
@@ -351,7 +352,7 @@ pub fn state_files(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.is_file() {
+        if path.is_file() && path.file_name().is_none_or(|name| name != "sessions") {
             let bytes = fs::read(&path)?;
             files.push((path, bytes));
         }

@@ -1,7 +1,13 @@
 //! Where a command runs.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::process::Command;
+use std::thread;
+
+use anyhow::{Context, Result, anyhow};
+use rustix::fd::AsFd as _;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::Program;
 
@@ -40,5 +46,28 @@ impl Place {
         });
         wrapper.arg("--");
         Program::wrapped(wrapper, program)
+    }
+
+    /// Does something on a thread that is in this network namespace. A socket made there belongs to it
+    /// for good, wherever it is used.
+    ///
+    /// # Errors
+    /// If the namespace cannot be entered, or what is done fails.
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        let path = match &self.netns {
+            Some(path) => path.clone(),
+            None => format!("/proc/{}/ns/net", self.holder),
+        };
+        let namespace = File::open(&path).with_context(|| format!("open {path}"))?;
+        let on_thread = || {
+            let network = Some(LinkNameSpaceType::Network);
+            move_into_link_name_space(namespace.as_fd(), network)
+                .with_context(|| format!("enter {path}"))?;
+            work()
+        };
+        thread::scope(|scope| {
+            let ended = scope.spawn(on_thread).join();
+            ended.map_err(|_| anyhow!("it panicked in {path}"))?
+        })
     }
 }

@@ -38,7 +38,7 @@ fn refusals_say_what_and_change_nothing() -> Result<()> {
         ("rm-sandbox nosuch", "nosuch"),
         ("attach web t --ip 10.30.0.2", "already in use"),
         ("attach web t --ip 10.31.0.9", "outside"),
-        ("attach web t --ip 10.30.0.1", "in use"),
+        ("attach web t --ip 10.30.0.1", "the gateway's"),
         ("attach web t --ip6 fd00::9", "IPv6"),
         ("attach web t --mac 01:00:5e:00:00:01", "multicast"),
         ("attach web t --mac 02:42:0a:1e:00:02", "already in use"),
