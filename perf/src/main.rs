@@ -1,5 +1,6 @@
 //! `perf lab`: the same traffic through the switch and through its peers, side by side.
 
+mod connections;
 mod lab;
 mod naive_forwarder;
 mod ping_pong;
@@ -28,6 +29,12 @@ enum Command {
     /// Measures the time to an answer (the near end of the lab's ping-pong)
     #[command(hide = true)]
     PingPong { server: SocketAddr, seconds: u64 },
+    /// Answers connections (the far end of the lab's connections)
+    #[command(hide = true)]
+    ConnectionsServer { listen: SocketAddr },
+    /// Counts the connections it can make (the near end of the lab's connections)
+    #[command(hide = true)]
+    Connections { server: SocketAddr, seconds: u64 },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -36,5 +43,7 @@ fn main() -> anyhow::Result<()> {
         Command::NaiveForwarder { left, right } => naive_forwarder::run(&left, &right),
         Command::PingPongServer { listen } => ping_pong::serve(listen),
         Command::PingPong { server, seconds } => ping_pong::measure(server, seconds),
+        Command::ConnectionsServer { listen } => connections::serve(listen),
+        Command::Connections { server, seconds } => connections::measure(server, seconds),
     }
 }

@@ -3,9 +3,11 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
+use super::load::Load;
+
 /// One kind of run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Case {
     /// TCP, one connection.
     Tcp1,
@@ -17,27 +19,43 @@ pub(crate) enum Case {
     Udp1448,
     /// One small message at a time, there and back, over TCP.
     PingPong,
+    /// TCP from a container to the outside, one connection.
+    NatOutTcp,
+    /// TCP from the outside to a published port, one connection.
+    NatInTcp,
+    /// Datagrams of 64 octets of payload from a container to the outside, as many as the sender can make.
+    NatOutUdp64,
+    /// One small message at a time, from a container to the outside and back, over TCP.
+    NatPingPong,
+    /// TCP connections from a container to the outside, as many as the client can make.
+    NatConnections,
+    /// TCP connections from the outside to a published port, as many as the client can make.
+    NatConnectionsIn,
 }
 
-/// One figure of a case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(crate) struct Metric {
-    /// What it is, in a table.
-    pub(crate) title: &'static str,
-    /// Its unit.
-    pub(crate) unit: &'static str,
-    /// What the processor time of the case is divided by.
-    pub(crate) work: &'static str,
+/// What surrounds the two ends of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Setting {
+    /// Both ends are containers of one network.
+    Switching,
+    /// One end is a container, the other is beyond the host's NIC.
+    Nat,
 }
 
 impl Case {
     /// All of them, in the order they are run.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Tcp1,
         Self::Tcp4,
         Self::Udp64,
         Self::Udp1448,
         Self::PingPong,
+        Self::NatOutTcp,
+        Self::NatInTcp,
+        Self::NatOutUdp64,
+        Self::NatPingPong,
+        Self::NatConnections,
+        Self::NatConnectionsIn,
     ];
 
     /// Its name for people.
@@ -48,20 +66,49 @@ impl Case {
             Self::Udp64 => "UDP 64 B delivered",
             Self::Udp1448 => "UDP 1448 B delivered",
             Self::PingPong => "TCP ping-pong",
+            Self::NatOutTcp => "NAT out, TCP, 1 stream",
+            Self::NatInTcp => "NAT in, TCP, 1 stream",
+            Self::NatOutUdp64 => "NAT out, UDP 64 B delivered",
+            Self::NatPingPong => "NAT out, TCP ping-pong",
+            Self::NatConnections => "NAT out, new TCP connections",
+            Self::NatConnectionsIn => "NAT in, new TCP connections",
         }
     }
 
-    /// Its figures, in the order of [`super::measurement::Measurement::figures`].
-    pub(crate) fn metrics(self) -> Vec<Metric> {
-        let metric = |title, unit, work| Metric { title, unit, work };
+    /// Where it is run.
+    pub(crate) const fn setting(self) -> Setting {
         match self {
-            Self::Tcp1 | Self::Tcp4 => vec![metric(self.title(), "Gbit/s", "GB")],
-            Self::Udp64 => vec![metric(self.title(), "Mbit/s", "Mpkt")],
-            Self::Udp1448 => vec![metric(self.title(), "Gbit/s", "Mpkt")],
-            Self::PingPong => vec![
-                metric("TCP ping-pong, one way, median", "µs", "M messages"),
-                metric("TCP ping-pong, one way, p99", "µs", "M messages"),
-            ],
+            Self::Tcp1 | Self::Tcp4 | Self::Udp64 | Self::Udp1448 | Self::PingPong => {
+                Setting::Switching
+            }
+            Self::NatOutTcp
+            | Self::NatInTcp
+            | Self::NatOutUdp64
+            | Self::NatPingPong
+            | Self::NatConnections
+            | Self::NatConnectionsIn => Setting::Nat,
         }
     }
+
+    /// What runs from one end to the other.
+    pub(crate) const fn load(self) -> Load {
+        match self {
+            Self::Tcp1 | Self::NatOutTcp | Self::NatInTcp => Load::Tcp { streams: 1 },
+            Self::Tcp4 => Load::Tcp { streams: 4 },
+            Self::Udp64 | Self::NatOutUdp64 => Load::Datagrams { length: 64 },
+            Self::Udp1448 => Load::Datagrams { length: 1448 },
+            Self::PingPong | Self::NatPingPong => Load::PingPong,
+            Self::NatConnections | Self::NatConnectionsIn => Load::Connections,
+        }
+    }
+
+    /// Whether the client is at the right end, and turns to a published port of the left one.
+    pub(crate) const fn is_inward(self) -> bool {
+        matches!(self, Self::NatInTcp | Self::NatConnectionsIn)
+    }
+}
+
+impl Setting {
+    /// All of them, in the order they are set up.
+    pub(crate) const ALL: [Self; 2] = [Self::Switching, Self::Nat];
 }

@@ -4,12 +4,16 @@
 //! processors here, so throughput is never shown without the processor time that it cost.
 
 mod case;
+mod latency;
+mod load;
 mod machine;
 mod measurement;
+mod path;
 mod peer;
 mod peers;
 mod processor;
 mod report;
+mod selection;
 mod summary;
 
 use std::path::PathBuf;
@@ -17,9 +21,10 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
-use case::Case;
+use case::{Case, Setting};
 use machine::Machine;
-use peer::PeerKind;
+use peer::{Peer, PeerKind};
+use selection::Selection;
 use summary::Summary;
 
 /// What to compare, and how long.
@@ -32,9 +37,9 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     repeats: u32,
     /// What is measured
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Case::ALL)]
-    cases: Vec<Case>,
-    /// What is compared; ratios are to the first
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Selection::ALL)]
+    cases: Vec<Selection>,
+    /// What is compared; ratios are to the first that is made for the case
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = PeerKind::ALL)]
     peers: Vec<PeerKind>,
     /// Write every figure to this file, too
@@ -49,20 +54,50 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let machine = Machine::read()?;
     report::machine(&machine);
+    let mut summaries = Vec::new();
+    for setting in Setting::ALL {
+        let is_chosen = |case: &Case| {
+            let mut chosen = arguments.cases.iter();
+            case.setting() == setting && chosen.any(|selection| selection.includes(*case))
+        };
+        let cases: Vec<_> = Case::ALL.into_iter().filter(is_chosen).collect();
+        if cases.is_empty() {
+            continue;
+        }
+        let of_setting = run_cases(arguments, setting, &cases)?;
+        if !of_setting.is_empty() {
+            report::table(&of_setting);
+        }
+        summaries.extend(of_setting);
+    }
+    ensure!(!summaries.is_empty(), "nothing to compare");
+    if let Some(path) = &arguments.json {
+        let text = serde_json::to_string_pretty(&serde_json::json!({
+            "machine": machine,
+            "seconds": arguments.seconds,
+            "repeats": arguments.repeats,
+            "results": summaries,
+        }))?;
+        std::fs::write(path, text + "\n").with_context(|| format!("write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Runs cases of one setting through all switches that are made for it.
+fn run_cases(arguments: &Arguments, setting: Setting, cases: &[Case]) -> Result<Vec<Summary>> {
     let mut peers = Vec::new();
     for kind in &arguments.peers {
-        let peer = kind
-            .set_up()
-            .with_context(|| format!("set up {}", kind.title()))?;
-        peer.ends()
-            .check()
-            .with_context(|| format!("{} carries no traffic", kind.title()))?;
-        peers.push((*kind, peer));
+        peers.extend(set_up(*kind, setting)?.map(|peer| (*kind, peer)));
     }
-    ensure!(!peers.is_empty(), "nothing to compare");
+    let Some((standard, _)) = peers.first() else {
+        for case in cases {
+            report::left_out(case.title());
+        }
+        return Ok(Vec::new());
+    };
 
     let mut summaries = Vec::new();
-    for case in &arguments.cases {
+    for case in cases {
         let mut runs = vec![Vec::new(); peers.len()];
         for repeat in 0..arguments.repeats {
             for (index, (kind, peer)) in peers.iter().enumerate() {
@@ -76,16 +111,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             summaries.extend(Summary::of(*case, *kind, &runs));
         }
     }
-    summary::compare(&mut summaries, arguments.peers[0]);
-    report::table(&summaries);
-    if let Some(path) = &arguments.json {
-        let text = serde_json::to_string_pretty(&serde_json::json!({
-            "machine": machine,
-            "seconds": arguments.seconds,
-            "repeats": arguments.repeats,
-            "results": summaries,
-        }))?;
-        std::fs::write(path, text + "\n").with_context(|| format!("write {}", path.display()))?;
+    summary::compare(&mut summaries, *standard);
+    Ok(summaries)
+}
+
+fn set_up(kind: PeerKind, setting: Setting) -> Result<Option<Box<dyn Peer>>> {
+    let peer = kind
+        .set_up(setting)
+        .with_context(|| format!("set up {}", kind.title()))?;
+    if let Some(peer) = &peer {
+        peer.ends()
+            .check()
+            .with_context(|| format!("{} carries no traffic", kind.title()))?;
     }
-    Ok(())
+    Ok(peer)
 }

@@ -1,12 +1,11 @@
 //! What is compared. A new peer is a file in `peers/`, a variant here and a line in [`PeerKind::set_up`].
 
-use std::time::Duration;
-
 use anyhow::Result;
 use clap::ValueEnum;
 use serde::Serialize;
-use vswitch_e2e::{Place, eventually};
 
+use super::case::Setting;
+use super::path::Ends;
 use super::peers;
 
 /// A switch with two namespaces connected to it, on a private host of its own.
@@ -18,23 +17,14 @@ pub(crate) trait Peer {
     fn process(&self) -> Option<u32>;
 }
 
-/// Two namespaces, and how the first reaches the second.
-#[derive(Debug)]
-pub(crate) struct Ends {
-    /// Where load comes from.
-    pub(crate) left: Place,
-    /// Where it goes.
-    pub(crate) right: Place,
-    /// The right one's IPv4 address.
-    pub(crate) address: String,
-}
-
 /// The switches that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum PeerKind {
     /// The kernel's bridge and two veth pairs.
     Kernel,
+    /// Docker's way out and in: the kernel's bridge, masquerading and DNAT by iptables.
+    Docker,
     /// This project's switch.
     Vswitchd,
     /// A read and write loop over two plain TAPs, by the `tun-tap` crate.
@@ -42,41 +32,33 @@ pub(crate) enum PeerKind {
 }
 
 impl PeerKind {
-    /// All of them, the one that the others are measured by first.
-    pub(crate) const ALL: [Self; 3] = [Self::Kernel, Self::Vswitchd, Self::Naive];
+    /// All of them; in each setting, the one that the others are measured by is the first.
+    pub(crate) const ALL: [Self; 4] = [Self::Kernel, Self::Docker, Self::Vswitchd, Self::Naive];
 
     /// Its name for people.
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Kernel => "kernel bridge",
+            Self::Docker => "docker-iptables",
             Self::Vswitchd => "vswitchd",
             Self::Naive => "naive TAP loop",
         }
     }
 
-    /// Makes it and its namespaces.
+    /// Makes it and its namespaces; none if it is not made for the setting.
     ///
     /// # Errors
     /// If a privilege or a program is missing.
-    pub(crate) fn set_up(self) -> Result<Box<dyn Peer>> {
-        Ok(match self {
-            Self::Kernel => Box::new(peers::KernelBridge::set_up()?),
-            Self::Vswitchd => Box::new(peers::Vswitchd::set_up()?),
-            Self::Naive => Box::new(peers::Naive::set_up()?),
-        })
-    }
-}
-
-impl Ends {
-    /// Sees that one end reaches the other.
-    ///
-    /// # Errors
-    /// If it does not within 10 s.
-    pub(crate) fn check(&self) -> Result<()> {
-        eventually("a ping is answered", Duration::from_secs(10), || {
-            let ping = self.left.program("ping");
-            let ping = ping.args(["-c", "1", "-W", "1", &self.address]).run()?;
-            Ok(ping.status.success())
-        })
+    pub(crate) fn set_up(self, setting: Setting) -> Result<Option<Box<dyn Peer>>> {
+        Ok(Some(match (self, setting) {
+            (Self::Kernel, Setting::Switching) => Box::new(peers::KernelBridge::set_up()?),
+            (Self::Docker, Setting::Nat) => Box::new(peers::Docker::set_up()?),
+            (Self::Vswitchd, Setting::Switching) => Box::new(peers::Vswitchd::switching()?),
+            (Self::Vswitchd, Setting::Nat) => Box::new(peers::Vswitchd::nat()?),
+            (Self::Naive, Setting::Switching) => Box::new(peers::Naive::set_up()?),
+            (Self::Docker, Setting::Switching) | (Self::Kernel | Self::Naive, Setting::Nat) => {
+                return Ok(None);
+            }
+        }))
     }
 }

@@ -27,6 +27,10 @@ pub(crate) fn progress(case: &str, peer: &str, repeat: u32, repeats: u32) {
     eprintln!("run {repeat} of {repeats}: {case}, {peer}");
 }
 
+pub(crate) fn left_out(case: &str) {
+    eprintln!("{case}: left out, as none of the chosen switches is made for it");
+}
+
 pub(crate) fn table(summaries: &[Summary]) {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
@@ -41,7 +45,7 @@ pub(crate) fn table(summaries: &[Summary]) {
         "",
     ]);
     for summary in summaries {
-        let metric = summary.metric;
+        let metric = &summary.metric;
         let (lowest, highest) = summary.spread();
         let per = |seconds: f64| format!("{seconds:.3}");
         table.add_row([

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::case::{Case, Metric};
+use super::case::Case;
+use super::load::Metric;
 use super::measurement::Measurement;
 use super::peer::PeerKind;
 
@@ -19,7 +20,7 @@ pub(crate) struct Summary {
     pub(crate) runs: Vec<f64>,
     /// The middle of them.
     pub(crate) median: f64,
-    /// The median, divided by that of the first switch of the lab.
+    /// The median, divided by that of the switch that the others are measured by.
     pub(crate) ratio: Option<f64>,
     /// Processor seconds of the whole machine for a unit of work; the median of the runs.
     pub(crate) machine_seconds: f64,
@@ -47,7 +48,8 @@ impl Summary {
                 switch_seconds,
             }
         };
-        case.metrics()
+        case.load()
+            .metrics(case.title())
             .into_iter()
             .enumerate()
             .map(summary)

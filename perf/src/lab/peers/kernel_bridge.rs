@@ -1,12 +1,12 @@
-//! The kernel's bridge with a veth pair to each end: what Docker makes.
-
-use std::path::Path;
+//! The kernel's bridge between two containers.
 
 use anyhow::Result;
 use vswitch_e2e::Host;
 
-use super::{LEFT, RIGHT};
-use crate::lab::peer::{Ends, Peer};
+use super::bridge::Bridge;
+use super::{LEFT, RIGHT, containers};
+use crate::lab::path::Ends;
+use crate::lab::peer::Peer;
 
 pub(crate) struct KernelBridge {
     _host: Host,
@@ -16,30 +16,11 @@ pub(crate) struct KernelBridge {
 impl KernelBridge {
     pub(crate) fn set_up() -> Result<Self> {
         let host = Host::new()?;
-        host.run("ip link add br0 type bridge")?;
-        host.run("ip link set br0 up")?;
+        let bridge = Bridge::new(&host, "br0")?;
         for (name, address) in [("left", LEFT), ("right", RIGHT)] {
-            host.run(&format!("ip netns add {name}"))?;
-            host.run(&format!(
-                "ip link add {name} type veth peer name eth0 netns {name}"
-            ))?;
-            host.run(&format!("ip link set {name} master br0 up"))?;
-            host.run_in(name, "ip link set lo up")?;
-            host.run_in(name, &format!("ip address add {address}/24 dev eth0"))?;
-            host.run_in(name, "ip link set eth0 up")?;
+            bridge.connect(name, &format!("{address}/24"))?;
         }
-        // A plain bridge: where br_netfilter is loaded, frames would go through iptables as well.
-        for table in ["iptables", "ip6tables", "arptables"] {
-            let setting = format!("bridge-nf-call-{table}");
-            if Path::new("/proc/sys/net/bridge").join(&setting).exists() {
-                host.run(&format!("sysctl -q -w net.bridge.{setting}=0"))?;
-            }
-        }
-        let ends = Ends {
-            left: host.sandbox("left"),
-            right: host.sandbox("right"),
-            address: RIGHT.to_owned(),
-        };
+        let ends = containers(&host, LEFT, RIGHT);
         Ok(Self { _host: host, ends })
     }
 }

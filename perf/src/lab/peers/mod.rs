@@ -1,13 +1,33 @@
-//! The switches of the lab, one file each.
+//! The switches of the lab, one file each, and what several of them are made of.
 
+mod bridge;
+mod docker;
 mod kernel_bridge;
 mod naive;
+mod outside;
 mod vswitchd;
 
+pub(super) use docker::Docker;
 pub(super) use kernel_bridge::KernelBridge;
 pub(super) use naive::Naive;
 pub(super) use vswitchd::Vswitchd;
 
+use vswitch_e2e::Host;
+
+use super::path::{End, Ends};
+
 /// The ends' addresses, of peers that do not give out addresses themselves.
 const LEFT: &str = "10.99.0.2";
 const RIGHT: &str = "10.99.0.3";
+
+/// The containers `left` and `right`, which have these addresses.
+fn containers(host: &Host, left: &str, right: &str) -> Ends {
+    let container = |name, address: &str| End {
+        place: host.sandbox(name),
+        address: address.to_owned(),
+    };
+    Ends {
+        left: container("left", left),
+        right: container("right", right),
+    }
+}

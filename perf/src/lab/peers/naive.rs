@@ -5,8 +5,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use vswitch_e2e::{Background, Host};
 
-use super::{LEFT, RIGHT};
-use crate::lab::peer::{Ends, Peer};
+use super::{LEFT, RIGHT, containers};
+use crate::lab::path::Ends;
+use crate::lab::peer::Peer;
 
 pub(crate) struct Naive {
     // Dropped in this order: the process, then its host.
@@ -33,11 +34,7 @@ impl Naive {
             host.run_in(name, &format!("ip address add {address}/24 dev eth0"))?;
             host.run_in(name, "ip link set eth0 up")?;
         }
-        let ends = Ends {
-            left: host.sandbox("left"),
-            right: host.sandbox("right"),
-            address: RIGHT.to_owned(),
-        };
+        let ends = containers(&host, LEFT, RIGHT);
         Ok(Self {
             forwarder,
             _host: host,

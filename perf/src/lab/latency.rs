@@ -1,0 +1,86 @@
+//! The time to an answer: by sockperf, or by ourselves where that is missing.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::load::Load;
+use super::path::Path;
+use crate::ping_pong::Latency;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Measures it.
+///
+/// # Errors
+/// If the client or the server fails.
+pub(crate) fn measure(path: &Path<'_>, seconds: u32) -> Result<Latency> {
+    // The same tool for all peers of a lab.
+    let sockperf = path.client.program("sockperf").arg("--version").run();
+    if sockperf.is_ok_and(|version| version.status.success()) {
+        by_sockperf(path, seconds)
+    } else {
+        by_ourselves(path, seconds)
+    }
+}
+
+fn by_sockperf(path: &Path<'_>, seconds: u32) -> Result<Latency> {
+    let port = Load::PingPong.port().to_string();
+    let server = path.server.program("sockperf");
+    let mut server = server.args(["server", "--tcp", "-p", &port]).spawn()?;
+    server.wait_for("using", PATIENCE)?;
+    let client = path.client.program("sockperf");
+    let client = client.args(["ping-pong", "--tcp", "-i", path.address, "-p", &port]);
+    let client = client.args(["-m", "14", "-t", &seconds.to_string()]);
+    let patience = Duration::from_secs(u64::from(seconds) + 30);
+    let printed = client.timeout(patience).output()?;
+    read_sockperf(&printed).with_context(|| format!("sockperf printed:\n{printed}"))
+}
+
+/// Reads `---> percentile 50.000 =   8.756` and `ReceivedMessages=29883`, the last of which is that of
+/// the time without warm-up.
+fn read_sockperf(printed: &str) -> Result<Latency> {
+    let percentile = |which: &str| -> Result<f64> {
+        let start = format!("percentile {which} =");
+        let found = printed.lines().find_map(|line| line.split(&start).nth(1));
+        let text = found.with_context(|| format!("no percentile {which}"))?;
+        Ok(text.trim().parse()?)
+    };
+    let messages = printed.rsplit_once("ReceivedMessages=");
+    let messages = messages.context("no count of messages")?.1;
+    let digits = messages.split(|c: char| !c.is_ascii_digit()).next();
+    Ok(Latency {
+        median: percentile("50.000")?,
+        p99: percentile("99.000")?,
+        messages: digits.unwrap_or_default().parse()?,
+    })
+}
+
+fn by_ourselves(path: &Path<'_>, seconds: u32) -> Result<Latency> {
+    let printed = path.run_ourselves("ping-pong", Load::PingPong.port(), seconds)?;
+    Ok(serde_json::from_str(&printed)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockperf_is_understood() {
+        let printed = "\
+sockperf: [Total Run] RunTime=1.000 sec; SentMessages=53913; ReceivedMessages=53912
+sockperf: [Valid Duration] RunTime=0.550 sec; SentMessages=29883; ReceivedMessages=29883
+sockperf: ---> percentile 99.900 =   33.896
+sockperf: ---> percentile 99.000 =   15.836
+sockperf: ---> percentile 50.000 =    8.756
+";
+        let latency = read_sockperf(printed).unwrap();
+        let expected = Latency {
+            median: 8.756,
+            p99: 15.836,
+            messages: 29883,
+        };
+        assert_eq!(latency, expected);
+        assert!(read_sockperf("sockperf: ERROR").is_err());
+    }
+}

@@ -1,0 +1,87 @@
+//! The two ends that a switch connects, and the way of a case from one to the other.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use vswitch_e2e::{Place, eventually};
+
+use super::case::Case;
+
+/// Two namespaces and a switch between them.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    /// A container.
+    pub(crate) left: End,
+    /// A container of the same network, or the outside.
+    pub(crate) right: End,
+}
+
+/// A namespace, and how the other one reaches it.
+#[derive(Debug)]
+pub(crate) struct End {
+    /// The namespace.
+    pub(crate) place: Place,
+    /// An IPv4 address: its own, or the host's where the end is behind published ports.
+    pub(crate) address: String,
+}
+
+/// From a client to a server.
+#[derive(Debug)]
+pub(crate) struct Path<'a> {
+    /// Where the client runs.
+    pub(crate) client: &'a Place,
+    /// Where the server runs; it has to listen on all addresses.
+    pub(crate) server: &'a Place,
+    /// What the client connects to.
+    pub(crate) address: &'a str,
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Ends {
+    /// Sees that the left end reaches the right one.
+    ///
+    /// # Errors
+    /// If it does not within 10 s.
+    pub(crate) fn check(&self) -> Result<()> {
+        eventually("a ping is answered", PATIENCE, || {
+            let ping = self.left.place.program("ping");
+            let ping = ping.args(["-c", "1", "-W", "1", &self.right.address]);
+            Ok(ping.run()?.status.success())
+        })
+    }
+
+    /// The way of a case.
+    pub(crate) fn path(&self, case: Case) -> Path<'_> {
+        let (from, to) = if case.is_inward() {
+            (&self.right, &self.left)
+        } else {
+            (&self.left, &self.right)
+        };
+        Path {
+            client: &from.place,
+            server: &to.place,
+            address: &to.address,
+        }
+    }
+}
+
+impl Path<'_> {
+    /// Runs this program as a server (`NAME-server ADDRESS`) and as its client (`NAME ADDRESS SECONDS`),
+    /// and returns what the client printed.
+    ///
+    /// # Errors
+    /// If one of them fails.
+    pub(crate) fn run_ourselves(&self, name: &str, port: u16, seconds: u32) -> Result<String> {
+        let itself = std::env::current_exe().context("find the running program's path")?;
+        let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).to_string();
+        let server = self.server.program(&itself);
+        let mut server = server.args([&format!("{name}-server"), &listen]).spawn()?;
+        server.wait_for("ready", PATIENCE)?;
+        let client = self.client.program(&itself);
+        let client = client.args([name, &format!("{}:{port}", self.address)]);
+        let patience = Duration::from_secs(u64::from(seconds) + 30);
+        client.arg(seconds.to_string()).timeout(patience).output()
+    }
+}

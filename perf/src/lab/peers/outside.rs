@@ -1,0 +1,42 @@
+//! A host's NIC and what is behind it: a veth pair to a namespace of its own.
+
+use anyhow::Result;
+use vswitch_e2e::Host;
+
+use crate::lab::path::{End, Ends};
+
+/// The interface that leads outside, in the host's own namespace.
+pub(super) const NIC: &str = "wan0";
+
+/// Addresses of documentation (RFC 5737 §3): none is ever meant.
+const HOST: &str = "192.0.2.2";
+const OUTSIDE: &str = "192.0.2.1";
+
+/// Gives a host a NIC, an address and a default route.
+pub(super) fn connect(host: &Host) -> Result<()> {
+    host.run("ip netns add outside")?;
+    host.run(&format!(
+        "ip link add {NIC} type veth peer name eth0 netns outside"
+    ))?;
+    host.run_in("outside", "ip link set lo up")?;
+    host.run_in("outside", &format!("ip address add {OUTSIDE}/24 dev eth0"))?;
+    host.run_in("outside", "ip link set eth0 up")?;
+    host.run(&format!("ip address add {HOST}/24 dev {NIC}"))?;
+    host.run(&format!("ip link set {NIC} up"))?;
+    host.run(&format!("ip route add default via {OUTSIDE}"))?;
+    Ok(())
+}
+
+/// A container that publishes its ports at the host's address, and the outside.
+pub(super) fn ends(host: &Host, container: &str) -> Ends {
+    Ends {
+        left: End {
+            place: host.sandbox(container),
+            address: HOST.to_owned(),
+        },
+        right: End {
+            place: host.sandbox("outside"),
+            address: OUTSIDE.to_owned(),
+        },
+    }
+}
