@@ -12,6 +12,13 @@ pub trait HostPorts: Send + Sync {
     /// and not the host's. False if the host uses it.
     fn take(&self, protocol: Protocol, external: SocketAddr) -> bool;
 
+    /// The last port of those from `port` on that the host keeps for itself altogether, whatever its
+    /// sockets have: [`HostPorts::take`] refuses them all, and a search passes over them at once. `None`
+    /// if `port` is none of these.
+    fn kept_until(&self, _port: u16) -> Option<u16> {
+        None
+    }
+
     /// The mapping has ended.
     fn give_back(&self, protocol: Protocol, external: SocketAddr);
 }

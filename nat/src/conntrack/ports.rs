@@ -186,10 +186,22 @@ impl Search<'_> {
         true
     }
 
+    /// Identifiers of echo requests are not shared with the host.
+    fn kept_until(&self, port: u16) -> Option<u16> {
+        match self.space.protocol {
+            Protocol::Echo => None,
+            _ => self.wish.host_ports.kept_until(port),
+        }
+    }
+
     fn run(&mut self, ports: RangeInclusive<u16>, pattern: u64) -> Option<u16> {
         let (mut at, last) = (u32::from(*ports.start()), *ports.end());
         while self.refusals < REFUSALS {
             let port = self.space.next(at, last, |taken| !taken & pattern)?;
+            if let Some(kept) = self.kept_until(port) {
+                at = u32::from(kept) + 1;
+                continue;
+            }
             let external = SocketAddr::new(self.space.address, port);
             let covering = self.wish.published.covering(self.space.protocol, external);
             if covering.is_none() && self.attempt(port) {
@@ -315,6 +327,39 @@ mod tests {
             &after,
             &spaces.get_or_add(Protocol::Udp, address)
         ));
+    }
+
+    /// A host that keeps so many ports that a search would give up within them.
+    struct Keeping(RangeInclusive<u16>);
+
+    impl HostPorts for Keeping {
+        fn take(&self, _protocol: Protocol, external: SocketAddr) -> bool {
+            !self.0.contains(&external.port())
+        }
+
+        fn kept_until(&self, port: u16) -> Option<u16> {
+            self.0.contains(&port).then_some(*self.0.end())
+        }
+
+        fn give_back(&self, _protocol: Protocol, _external: SocketAddr) {}
+    }
+
+    #[test]
+    fn what_the_host_keeps_is_passed_over_and_all_else_is_found() {
+        let kept = 20_000..=40_000;
+        assert!(kept.len() > 10 * REFUSALS);
+        let space = PortSpace::new(IpAddr::from([192, 0, 2, 1]), Protocol::Udp);
+        let wish = Wish {
+            port: 30_000,
+            ports: 19_000..=41_000,
+            published: &Published::default(),
+            host_ports: &Keeping(kept.clone()),
+        };
+        let free = wish.ports.len() - kept.len();
+        // The dice always show a port that is kept.
+        let drawn: Vec<u16> = std::iter::from_fn(|| space.draw(&wish, || 11_000)).collect();
+        assert_eq!(drawn.len(), free);
+        assert!(drawn.iter().all(|port| !kept.contains(port)));
     }
 
     #[test]

@@ -52,7 +52,13 @@ impl Division {
 
     /// Whether the kernel may choose a port at any time.
     pub(crate) fn is_kernels(&self, port: u16) -> bool {
-        self.kernels.iter().any(|ports| ports.contains(&port))
+        self.kernels_until(port).is_some()
+    }
+
+    /// The end of the kernel's ports that one is among.
+    pub(crate) fn kernels_until(&self, port: u16) -> Option<u16> {
+        let ports = self.kernels.iter().find(|ports| ports.contains(&port))?;
+        Some(*ports.end())
     }
 }
 
@@ -76,6 +82,7 @@ mod tests {
         assert_eq!(division.kernels, [32768..=46883]);
         assert_eq!(division.reserved, [46884..=60999]);
         assert!(division.is_kernels(40000) && !division.is_kernels(50000));
+        assert_eq!(division.kernels_until(32768), Some(46883));
     }
 
     #[test]

@@ -59,6 +59,10 @@ impl HostPorts for SharedPorts {
         }
     }
 
+    fn kept_until(&self, port: u16) -> Option<u16> {
+        self.division.load().kernels_until(port)
+    }
+
     fn give_back(&self, protocol: Protocol, external: SocketAddr) {
         if let (Some(claims), Some(transport)) = (&self.claims, transport(protocol)) {
             claims.release(external.ip(), transport, external.port());
