@@ -107,7 +107,7 @@ impl Control {
         };
         self.store.commit(&[put_endpoint(&detaching)?])?;
         self.model.begin_detach(id)?;
-        self.dataplane.remove_port(&PortName::Endpoint(id));
+        self.disconnect_port(id);
         if let Some(mut sandbox) = self.enter_if_alive(&endpoint.sandbox)? {
             self.remove_endpoint_interface(&endpoint, &mut sandbox)?;
             self.set_default_routes(&endpoint.sandbox, &mut sandbox)?;
@@ -162,7 +162,7 @@ impl Control {
 
     /// The reverse of [`Control::connect_endpoint`], whatever it came to. What fails is logged.
     pub(super) fn disconnect_endpoint(&mut self, endpoint: &Endpoint, sandbox: &mut Namespace) {
-        self.dataplane.remove_port(&PortName::Endpoint(endpoint.id));
+        self.disconnect_port(endpoint.id);
         if let Err(error) = self.remove_endpoint_interface(endpoint, sandbox) {
             tracing::error!(id = %endpoint.id, "cannot remove the interface: {error}");
         }
@@ -178,6 +178,13 @@ impl Control {
             .map_err(ControlError::Dataplane)?;
         self.republish();
         Ok(())
+    }
+
+    /// Takes the queues of an endpoint from the workers. Its published ports go first: a packet to one
+    /// of them would begin a session again that nobody ends.
+    pub(super) fn disconnect_port(&mut self, id: EndpointId) {
+        self.republish_without(Some(id));
+        self.dataplane.remove_port(&PortName::Endpoint(id));
     }
 
     /// How the interface of an endpoint is to be; `None` if it has none.

@@ -95,10 +95,17 @@ impl Control {
     /// Tells the workers, the ingress programs and the sockets for local clients what is published
     /// now, and where it leads.
     pub(super) fn republish(&mut self) {
+        self.republish_without(None);
+    }
+
+    /// As [`Control::republish`], but for an endpoint that is about to go.
+    pub(super) fn republish_without(&mut self, going: Option<EndpointId>) {
         let mut ports = Vec::new();
-        for endpoint in self.model.endpoints() {
+        for endpoint in self.model.endpoints().filter(|e| Some(e.id) != going) {
+            // What has no port, yet or any more, cannot be led to.
+            let owner = self.dataplane.owner(endpoint.id);
             for port in &endpoint.published {
-                ports.extend(translated(endpoint, port));
+                ports.extend(owner.and_then(|owner| translated(endpoint, owner, port)));
                 let target = endpoint
                     .target(port)
                     .filter(|_| self.is_reached_from_host(endpoint));
@@ -107,8 +114,25 @@ impl Control {
         }
         if ports != self.published {
             self.dataplane.set_published(&ports);
-            self.outside.set_published(&ports, &self.dataplane);
-            self.published = ports;
+            let before = std::mem::replace(&mut self.published, ports);
+            let gone = before.iter().filter(|old| !self.published.contains(old));
+            let new = self.published.iter().filter(|new| !before.contains(new));
+            gone.chain(new).for_each(|entry| self.end_mappings(entry));
+            self.outside.set_published(&self.published, &self.dataplane);
+        }
+    }
+
+    /// What goes on through a port that is published no more, and what is in the way of one that is.
+    fn end_mappings(&self, entry: &EndpointPorts) {
+        let Some((host, ports)) = &entry.host else {
+            return;
+        };
+        for &address in &self.host_addresses {
+            let covers = host.is_unspecified() && address.is_ipv4() == host.is_ipv4();
+            if covers || *host == address {
+                self.dataplane
+                    .end_mappings(entry.protocol, address, ports.clone());
+            }
         }
     }
 
@@ -163,13 +187,17 @@ pub(super) fn specs(texts: &[String]) -> Result<Vec<PortSpec>, ControlError> {
 
 /// What the router does for a published port; nothing for one that only the host's own programs reach,
 /// or whose clients speak another family than the endpoint.
-fn translated(endpoint: &Endpoint, port: &PublishedPort) -> Option<EndpointPorts> {
+fn translated(
+    endpoint: &Endpoint,
+    owner: nat::Owner,
+    port: &PublishedPort,
+) -> Option<EndpointPorts> {
     let inside = endpoint.target(port)?;
     if port.host_ip.is_loopback() || inside.is_ipv4() != port.host_ip.is_ipv4() {
         return None;
     }
     Some(EndpointPorts {
-        endpoint: endpoint.id,
+        owner,
         protocol: match port.protocol {
             Protocol::Tcp => nat::Protocol::Tcp,
             Protocol::Udp => nat::Protocol::Udp,

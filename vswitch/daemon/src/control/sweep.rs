@@ -97,7 +97,7 @@ impl Control {
         let Some(endpoint) = self.model.endpoint(id).cloned() else {
             return Ok(());
         };
-        self.dataplane.remove_port(&PortName::Endpoint(id));
+        self.disconnect_port(id);
         self.forget_endpoint(id)?;
         tracing::warn!(
             sandbox = %endpoint.sandbox,

@@ -69,8 +69,8 @@ pub enum HostWay {
 /// A published range of ports, of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointPorts {
-    /// The endpoint.
-    pub endpoint: EndpointId,
+    /// The endpoint's port.
+    pub owner: Owner,
     /// TCP, UDP or SCTP.
     pub protocol: Protocol,
     /// The host's address and ports; none where the container is reached at its own address only.
@@ -205,15 +205,12 @@ impl Dataplane {
         self.change(|next| next.edit_router(|router| router.routes = routes));
     }
 
-    /// Replaces the published ports. Those of endpoints that are no ports now are left out.
+    /// Replaces the published ports. Returns when no worker goes by the former ones.
     pub fn set_published(&self, ports: &[EndpointPorts]) {
-        let directory = self.directory();
+        let _directory = self.directory();
         let mut publications = Vec::new();
         let mut openings = Vec::new();
         for entry in ports {
-            let Some(port) = directory.ports.get(&PortName::Endpoint(entry.endpoint)) else {
-                continue;
-            };
             openings.push(Opening {
                 protocol: entry.protocol,
                 inside: entry.inside,
@@ -221,7 +218,7 @@ impl Dataplane {
             });
             if let Some((address, host)) = &entry.host {
                 publications.push(Publication {
-                    owner: Owner(port.0),
+                    owner: entry.owner,
                     protocol: entry.protocol,
                     address: *address,
                     ports: host.clone(),
@@ -231,6 +228,15 @@ impl Dataplane {
         }
         let published = Arc::new(Published::new(publications, openings));
         self.change(|next| next.edit_router(|router| router.published = published));
+        self.settle();
+    }
+
+    /// Ends the mappings at ports of one of the host's addresses, and their sessions.
+    pub fn end_mappings(&self, protocol: Protocol, address: IpAddr, ports: RangeInclusive<u16>) {
+        for port in ports {
+            let external = SocketAddr::new(address, port);
+            self.nat.forget_mapping(protocol, external);
+        }
     }
 
     pub(super) fn uplink_stats(&self) -> Vec<PortStats> {

@@ -193,7 +193,8 @@ impl Outside {
         }
     }
 
-    /// Replaces the published ports: outside, these ports of the host are the containers'.
+    /// Replaces the published ports: outside, these ports of the host are the containers'. The mappings
+    /// that were at them have ended, as each gives its port back.
     pub fn set_published(&mut self, ports: &[EndpointPorts], dataplane: &Dataplane) {
         let hosts: Vec<_> = ports
             .iter()
@@ -204,7 +205,7 @@ impl Outside {
             .collect();
         self.hosts = hosts;
         self.divide_again(dataplane);
-        self.claim_published(dataplane);
+        self.claim_published();
     }
 
     /// Replaces the subnets whose containers are reached at their own addresses.
@@ -278,7 +279,7 @@ impl Outside {
             }
             for &address in &self.addresses {
                 for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp] {
-                    end_mappings(&(address, protocol, port, port), dataplane);
+                    dataplane.end_mappings(protocol, address, port..=port);
                 }
             }
         }
@@ -397,10 +398,10 @@ impl Outside {
             log_failure("share an address", divert.add_address(address));
         }
         self.addresses.clone_from(addresses);
-        self.claim_published(dataplane);
+        self.claim_published();
     }
 
-    fn claim_published(&mut self, dataplane: &Dataplane) {
+    fn claim_published(&mut self) {
         let Some(divert) = &self.divert else {
             return;
         };
@@ -416,29 +417,17 @@ impl Outside {
                 at.map(move |&address| (address, *protocol, *ports.start(), *ports.end()))
             })
             .collect();
-        for claim in self.published.difference(&wanted) {
-            end_mappings(claim, dataplane);
-            let &(address, protocol, first, last) = claim;
+        for &(address, protocol, first, last) in self.published.difference(&wanted) {
             if let Some(transport) = transport(protocol) {
                 claims.release_range(address, transport, first..=last);
             }
         }
-        for claim in wanted.difference(&self.published) {
-            // A mapping that is in the way gives its port back, so before that is claimed.
-            end_mappings(claim, dataplane);
-            let &(address, protocol, first, last) = claim;
+        for &(address, protocol, first, last) in wanted.difference(&self.published) {
             if let Some(transport) = transport(protocol) {
                 claims.claim_range(address, transport, first..=last);
             }
         }
         self.published = wanted;
-    }
-}
-
-fn end_mappings(&(address, protocol, first, last): &Claim, dataplane: &Dataplane) {
-    for port in first..=last {
-        let external = SocketAddr::new(address, port);
-        dataplane.nat().forget_mapping(protocol, external);
     }
 }
 

@@ -1,11 +1,12 @@
 //! One container wants more than its share.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result, anyhow};
 use vswitch_e2e::Transport::{Tcp, Udp};
-use vswitch_e2e::{Conversation, Echo, Place, ask, ask_from, figures};
+use vswitch_e2e::{Conversation, Echo, Place, ask, ask_from, eventually, figures};
 
 use crate::fixture::{A, B, Lab, PATIENCE, at, inside, rows};
 
@@ -119,5 +120,37 @@ fn exhausted_ports_are_an_error_to_who_wants_one() -> Result<()> {
     lab.ctl(&format!("unpublish net a -p {all}"))?;
     ask_from(&lab.b(), Udp, at(inside(4, B), 5000), outside)?;
     assert!(rows(&lab.daemon, "ports")?.is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_flood_to_a_published_port_leaves_nothing_of_a_container_that_goes() -> Result<()> {
+    let lab = Lab::new()?;
+    lab.ctl("publish net a -p 9000:9000/udp")?;
+    let to = at(lab.outside.host_address(4), 9000);
+    let sessions = || {
+        let stats = lab.daemon.json("conntrack --stats")?;
+        stats["sessions"].as_u64().context("no number of sessions")
+    };
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let flood = scope.spawn(|| {
+            lab.outside().inside(|| {
+                while !over.load(Ordering::Relaxed) {
+                    // Each from a port of its own, so each a session.
+                    UdpSocket::bind("0.0.0.0:0")?.send_to(b"knock", to)?;
+                }
+                Ok(())
+            })
+        });
+        let gone = eventually("sessions begin", PATIENCE, || Ok(sessions()? > 100))
+            .and_then(|()| lab.ctl("detach net a"));
+        // What is under way arrives.
+        std::thread::sleep(Duration::from_millis(100));
+        over.store(true, Ordering::Relaxed);
+        gone?;
+        flood.join().map_err(|_| anyhow!("the flood panicked"))?
+    })?;
+    assert_eq!(sessions()?, 0);
     Ok(())
 }

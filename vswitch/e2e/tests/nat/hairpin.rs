@@ -1,10 +1,12 @@
 //! Published ports, from containers: packets turn back in the router (RFC 4787 REQ-9).
 
+use std::time::Duration;
+
 use anyhow::Result;
 use vswitch_e2e::Transport::{Tcp, Udp};
 use vswitch_e2e::{Conversation, Echo, ask, ask_from, reaches};
 
-use crate::fixture::{A, B, Lab, at, inside};
+use crate::fixture::{A, B, Lab, PATIENCE, at, inside};
 
 #[test]
 fn containers_reach_published_ports_with_an_external_source() -> Result<()> {
@@ -78,5 +80,26 @@ fn the_hosts_own_services_are_reached_as_before() -> Result<()> {
             assert!(!reaches(&lab.a(), Tcp, at(address, 2223))?);
         }
     }
+    Ok(())
+}
+
+#[test]
+fn conversations_end_with_the_publication_at_every_address_of_the_host() -> Result<()> {
+    let lab = Lab::new()?;
+    lab.ctl("publish net a -p 9000:9000")?;
+    let _echo = Echo::start(&lab.a(), 9000)?;
+    let mut conversations = Vec::new();
+    for family in [4, 6] {
+        for address in [inside(family, 1), lab.outside.host_address(family)] {
+            let mut conversation = Conversation::start(&lab.b(), at(address, 9000))?;
+            conversation.goes_on(PATIENCE)?;
+            conversations.push(conversation);
+        }
+    }
+    lab.ctl("unpublish net a -p 9000:9000")?;
+    for mut conversation in conversations {
+        assert!(conversation.goes_on(Duration::from_secs(1)).is_err());
+    }
+    assert!(lab.sessions("net --sandbox a")?.is_empty());
     Ok(())
 }
