@@ -28,6 +28,11 @@ impl SharedPorts {
         }
     }
 
+    /// Who has which of the ephemeral ports.
+    pub(crate) fn division(&self) -> Arc<Division> {
+        self.division.load_full()
+    }
+
     /// Replaces the division of the ephemeral ports.
     pub(crate) fn set_division(&self, division: Division) {
         self.division.store(Arc::new(division));

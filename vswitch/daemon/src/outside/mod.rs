@@ -41,8 +41,8 @@ pub struct Outside {
     ports: SharedPorts,
     /// What the kernel draws ports from by itself.
     ephemeral: RangeInclusive<u16>,
-    division: Division,
-    routes: Vec<HostRoute>,
+    /// As the router has them; `None` if it is to be told again.
+    routes: Option<Vec<HostRoute>>,
     /// By index.
     nics: BTreeMap<u32, Nic>,
     addresses: BTreeSet<IpAddr>,
@@ -79,16 +79,14 @@ impl Outside {
                 .ok(),
         };
         let ephemeral = ephemeral_ports();
-        let division = Division::none(&ephemeral);
         let claims = divert.as_ref().map(Divert::claims);
         let mut outside = Self {
             wanted: wanted.clone(),
             daemon,
             divert,
-            ports: SharedPorts::new(claims, division.clone()),
+            ports: SharedPorts::new(claims, Division::none(&ephemeral)),
             ephemeral,
-            division,
-            routes: Vec::new(),
+            routes: None,
             nics: BTreeMap::new(),
             addresses: BTreeSet::new(),
             subnets: BTreeSet::new(),
@@ -108,13 +106,14 @@ impl Outside {
     /// programs get, too.
     #[must_use]
     pub fn ports_for_any(&self) -> RangeInclusive<u16> {
-        let first = self.division.kernels.first();
+        let division = self.ports.division();
+        let first = division.kernels.first();
         first.unwrap_or(&self.ephemeral).clone()
     }
 
     /// The host's routes, each with the name of its uplink, if it leads to one.
     pub fn routes(&self) -> impl Iterator<Item = (&HostRoute, Option<&InterfaceName>)> {
-        self.routes.iter().map(|route| {
+        self.routes.iter().flatten().map(|route| {
             let nic = match route.way {
                 HostWay::Interface { interface, .. } => self.nics.get(&interface),
                 _ => None,
@@ -173,8 +172,11 @@ impl Outside {
                 None => self.add_nic(host, dataplane, nic),
             }
         }
-        dataplane.set_host_routes(&survey.routes);
-        self.routes = survey.routes;
+        // There may be very many, and most news is of something else.
+        if self.routes.as_ref() != Some(&survey.routes) {
+            dataplane.set_host_routes(&survey.routes);
+            self.routes = Some(survey.routes);
+        }
         for neighbour in host.netlink.neighbours()? {
             self.learn(&neighbour, dataplane);
         }
@@ -271,9 +273,9 @@ impl Outside {
             .filter(|(_, _, ports)| ports.len() > MAX_SINGLE_PORTS)
             .map(|(_, _, ports)| ports.clone())
             .collect();
-        let before = self.division.clone();
+        let before = self.ports.division();
         self.divide(&ranges);
-        for port in self.division.kernels.iter().cloned().flatten() {
+        for port in self.ports.division().kernels.iter().cloned().flatten() {
             if before.is_kernels(port) {
                 continue;
             }
@@ -296,14 +298,12 @@ impl Outside {
             );
             Division::none(&self.ephemeral)
         });
-        if division == self.division {
+        let before = self.ports.division();
+        if division == *before {
             return;
         }
-        match ephemeral_ports::reserve(&division.reserved, &self.division.reserved) {
-            Ok(()) => {
-                self.ports.set_division(division.clone());
-                self.division = division;
-            }
+        match ephemeral_ports::reserve(&division.reserved, &before.reserved) {
+            Ok(()) => self.ports.set_division(division),
             Err(error) => tracing::warn!(
                 "the ephemeral ports stay divided as they were: {error}; translation keeps none of the kernel's"
             ),
@@ -332,6 +332,7 @@ impl Outside {
         for nic in gone {
             let interface = nic.spec.interface;
             self.nics.remove(&interface);
+            self.routes = None;
             dataplane.remove_uplink(interface);
             if !wanted.contains_key(&interface) {
                 self.leave(host, interface);
@@ -353,6 +354,7 @@ impl Outside {
             Ok(()) => {
                 tracing::info!(interface = %nic.name, mtu = nic.spec.mtu, "uplink");
                 self.nics.insert(nic.spec.interface, nic);
+                self.routes = None;
             }
             Err(error) => {
                 dataplane.remove_uplink(nic.spec.interface);
