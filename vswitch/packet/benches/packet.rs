@@ -52,7 +52,8 @@ fn parse(c: &mut Criterion) {
 
 fn sum(c: &mut Criterion) {
     let mut group = c.benchmark_group("checksum");
-    for len in [20, 64, 1500, 65536] {
+    // A header, the shortest frame, a segment on an overlay of 1450, a super-frame.
+    for len in [20, 64, 1398, 65000] {
         let bytes: Vec<u8> = (0..len).map(|i| i as u8).collect();
         group.throughput(Throughput::Bytes(len));
         group.bench_with_input(BenchmarkId::new("wide", len), &bytes, |b, bytes| {

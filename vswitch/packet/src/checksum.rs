@@ -5,16 +5,27 @@ use crate::word;
 /// The one's complement sum of `bytes` as big-endian 16-bit words, folded to 16 bits, not
 /// complemented. An odd last octet counts as the high half of a word.
 ///
-/// Sums 32-bit words, which the compiler does several at a time, in the processor's byte order
-/// and swaps once at the end: the sum is byte-order independent (RFC 1071 §2 (B)).
+/// Sums in the processor's byte order and swaps once at the end: the sum is byte-order independent
+/// (RFC 1071 §2 (B)). Written so that the compiler does several words at a time, with a shift and
+/// two additions each.
 #[must_use]
 pub fn sum(bytes: &[u8]) -> u16 {
-    let (words, rest) = bytes.as_chunks::<4>();
-    // 64 bits have room for the carries of 16 GiB.
-    let mut total: u64 = words
-        .iter()
-        .map(|&word| u64::from(u32::from_ne_bytes(word)))
-        .sum();
+    let (words, rest) = bytes.as_chunks::<8>();
+    // The words' high halves, and the words, whose carries are lost: with the high halves taken
+    // away, what is left is the low halves. 64 bits have room for those of 16 GiB.
+    let (mut high, mut whole) = (0u64, 0u64);
+    for &word in words {
+        let word = u64::from_ne_bytes(word);
+        high += word >> 32;
+        whole = whole.wrapping_add(word);
+    }
+    let low = whole.wrapping_sub(high << 32);
+    let mut total = high + low;
+
+    let (words, rest) = rest.as_chunks::<4>();
+    if let [word] = words {
+        total += u64::from(u32::from_ne_bytes(*word));
+    }
     let (words, rest) = rest.as_chunks::<2>();
     if let [word] = words {
         total += u64::from(u16::from_ne_bytes(*word));
@@ -67,7 +78,13 @@ pub const fn update_partial(partial: u16, old: u16, new: u16) -> u16 {
 ///
 /// A field that is not inside the range leaves everything as it is.
 pub fn complete(range: &mut [u8], field: usize) {
-    let value = match !sum(range) {
+    complete_with(range, field, 0);
+}
+
+/// As [`complete`], where what the checksum covers goes on elsewhere: `rest` is the sum of that. The
+/// range has an even length.
+pub fn complete_with(range: &mut [u8], field: usize, rest: u16) {
+    let value = match !add(sum(range), rest) {
         // RFC 768: a computed zero is sent as all ones. For TCP both mean the same number.
         0 => 0xffff,
         value => value,
@@ -104,6 +121,15 @@ mod tests {
             sum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]),
             0xddf2
         );
+    }
+
+    /// The most that the halves of words can be, and odd lengths of it.
+    #[test]
+    fn carries_are_kept() {
+        let ones = [0xff; 65543];
+        for len in [7, 8, 9, 16, 4096, 65535, 65536, 65543] {
+            assert_eq!(sum(&ones[..len]), reference(&ones[..len]), "{len}");
+        }
     }
 
     proptest! {

@@ -104,6 +104,12 @@ impl Candidate {
         self.headers_len as usize
     }
 
+    /// The checksum that the sender left to others.
+    #[must_use]
+    pub const fn checksum(&self) -> Option<PartialChecksum> {
+        self.offload.checksum
+    }
+
     /// Where the payload is in the frame: from the headers to the end of the packet, so that
     /// Ethernet padding stays behind.
     #[must_use]

@@ -4,9 +4,9 @@
 use crate::checksum;
 use crate::ethernet::{EtherType, HEADER_LEN, TAG_LEN, VlanTag};
 use crate::flow::FlowKey;
-use crate::ip::{Fragment, IpHeader, Transport};
+use crate::ip::{Fragment, IpHeader, Transport, Version};
 use crate::mac::MacAddr;
-use crate::vnet::{Gso, GsoKind, Offload, VnetHeader};
+use crate::vnet::{Gso, GsoKind, Offload, PartialChecksum, VnetHeader};
 use crate::word;
 
 /// The longest frame a TAP hands out: an IPv4 packet of 65535 octets behind two tags.
@@ -279,6 +279,47 @@ impl<'a> Frame<'a> {
         complete(self.bytes, &self.layout, &mut self.offload);
     }
 
+    /// Looks at the checksum of a TCP segment or UDP datagram that is whole, of which nothing was said. If
+    /// it is right, the frame counts as verified. If it is that of the pseudo-header alone, it is still to
+    /// be completed: so Linux' VXLAN device leaves it to a NIC, and where there is none between two
+    /// namespaces (veth), nobody has done it. If neither, it stays as it is, for its receiver to judge.
+    pub fn verify_checksum(&mut self) {
+        if let Network::Ip(ip) = self.layout.network
+            && self.offload == Offload::NONE
+            && let Some(offload) = found_offload(self.bytes, &ip)
+        {
+            self.offload = offload;
+        }
+    }
+
+    /// Takes a TCP packet that is longer than the `mtu` of the link it came by, and whose checksum is still
+    /// to be completed, for the super-frame that it must be. Linux' VXLAN device leaves segmentation, too,
+    /// to a NIC, and a socket is not told (`udp_unexpected_gso` of 6.18 lets tunnelled super-frames
+    /// through). TCP may be cut anywhere; what else is too long stays so.
+    pub fn restore_super_frame(&mut self, mtu: u16) {
+        let Network::Ip(ip) = self.layout.network else {
+            return;
+        };
+        let kind = match (ip.transport, ip.version) {
+            (Transport::Tcp { .. }, Version::V4) => GsoKind::Tcp4,
+            (Transport::Tcp { .. }, Version::V6) => GsoKind::Tcp6,
+            _ => return,
+        };
+        if self.offload.gso.is_some() || self.packet_len() <= usize::from(mtu) {
+            return;
+        }
+        let headers = self.headers_len() - usize::from(self.layout.link_len);
+        let size = usize::from(mtu).saturating_sub(headers) as u16;
+        let gso = Gso {
+            kind,
+            size,
+            ecn: false,
+        };
+        if check_gso(self.bytes, &self.layout, self.offload, gso).is_ok() {
+            self.offload.gso = Some(gso);
+        }
+    }
+
     /// The flow the frame belongs to, if it has a TCP, UDP or SCTP header.
     #[must_use]
     pub fn flow(&self) -> Option<FlowKey> {
@@ -336,6 +377,38 @@ fn check_gso(bytes: &[u8], layout: &Layout, offload: Offload, gso: Gso) -> Resul
     } else {
         Err(FrameError::BadGso)
     }
+}
+
+fn found_offload(bytes: &[u8], ip: &IpHeader) -> Option<Offload> {
+    let octets = bytes.get(usize::from(ip.payload)..ip.end as usize)?;
+    let is_summed = match ip.transport {
+        Transport::Tcp { .. } => true,
+        // RFC 768: zero is no checksum at all. One that covers less than the packet is left alone.
+        Transport::Udp => {
+            word::read(octets, 6) != 0 && usize::from(word::read(octets, 4)) == octets.len()
+        }
+        Transport::Icmp | Transport::Sctp | Transport::Other | Transport::Malformed => false,
+    };
+    if !is_summed || ip.fragment != Fragment::No {
+        return None;
+    }
+    let offset = ip.transport.checksum_offset()?;
+    let len = octets.len() as u32;
+    let pseudo = checksum::pseudo_header(ip.addresses(bytes), ip.protocol, len);
+    if checksum::add(pseudo, checksum::sum(octets)) == 0xffff {
+        return Some(Offload {
+            verified: true,
+            ..Offload::NONE
+        });
+    }
+    // A checksum that is wrong by chance in just this way is one of 65536.
+    (word::read(octets, usize::from(offset)) == pseudo).then_some(Offload {
+        checksum: Some(PartialChecksum {
+            start: ip.payload,
+            offset,
+        }),
+        ..Offload::NONE
+    })
 }
 
 /// Completes a partial checksum in place, for a port that does not.

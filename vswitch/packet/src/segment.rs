@@ -94,6 +94,13 @@ impl<'a> Segments<'a> {
         self.headers.len() + self.payload.len().min(self.size())
     }
 
+    /// Octets of the next segment; of the headers alone after the last.
+    #[must_use]
+    pub fn next_len(&self) -> usize {
+        let payload = self.cut().map_or(0, |(_, payload)| payload.len());
+        self.headers.len() + payload
+    }
+
     /// How many are still to be written.
     #[must_use]
     pub const fn remaining(&self) -> usize {
@@ -103,12 +110,7 @@ impl<'a> Segments<'a> {
     /// Writes the next segment to the front of `scratch`; `None` after the last one, or if it is
     /// longer than `scratch`.
     pub fn next_into(&mut self, scratch: &mut [u8]) -> Option<Segment> {
-        if self.remaining() == 0 {
-            return None;
-        }
-        let from = self.written * self.size();
-        let rest = self.payload.get(from..)?;
-        let payload = rest.get(..self.size()).unwrap_or(rest);
+        let (from, payload) = self.cut()?;
         let len = self.headers.len() + payload.len();
         let segment = scratch.get_mut(..len)?;
         let (headers, body) = segment.split_at_mut_checked(self.headers.len())?;
@@ -133,6 +135,58 @@ impl<'a> Segments<'a> {
                 gso: None,
             },
         })
+    }
+
+    /// Writes the next segment's headers to the front of `scratch`, with the checksum completed, for
+    /// an output that gathers: the octets written, and the payload that follows them, which stays
+    /// where it is. `None` after the last one, or if `scratch` is too short.
+    ///
+    /// Whatever the mode, nothing is left to do on such a segment.
+    pub fn next_gathered(&mut self, scratch: &mut [u8]) -> Option<(usize, &'a [u8])> {
+        let (from, payload) = self.cut()?;
+        let headers_len = self.headers.len();
+        let covered = self.checksum.map(|partial| {
+            let (start, field) = (usize::from(partial.start), usize::from(partial.offset));
+            (
+                start,
+                start + field + 2 <= headers_len && (headers_len - start).is_multiple_of(2),
+            )
+        });
+        if let Some((_, false)) = covered {
+            // A sum over something inside the payload cannot be written without a copy.
+            let len = headers_len + payload.len();
+            let segment = scratch.get_mut(..len)?;
+            let (headers, body) = segment.split_at_mut_checked(headers_len)?;
+            headers.copy_from_slice(self.headers);
+            body.copy_from_slice(payload);
+            self.complete(segment);
+            self.written += 1;
+            return Some((len, &[]));
+        }
+        let headers = scratch.get_mut(..headers_len)?;
+        headers.copy_from_slice(self.headers);
+        if let Some(split) = self.split {
+            self.adapt(headers, split, from, headers_len + payload.len());
+        }
+        if let (Some((start, _)), Some(partial)) = (covered, self.checksum)
+            && let Some(range) = headers.get_mut(start..)
+        {
+            let covered = payload.len().saturating_sub(self.padding);
+            let summed = payload.get(..covered).unwrap_or_default();
+            checksum::complete_with(range, usize::from(partial.offset), checksum::sum(summed));
+        }
+        self.written += 1;
+        Some((headers_len, payload))
+    }
+
+    /// Where the next segment's payload begins in that of all, and what it is.
+    fn cut(&self) -> Option<(usize, &'a [u8])> {
+        if self.remaining() == 0 {
+            return None;
+        }
+        let from = self.written * self.size();
+        let rest = self.payload.get(from..)?;
+        Some((from, rest.get(..self.size()).unwrap_or(rest)))
     }
 
     fn size(&self) -> usize {

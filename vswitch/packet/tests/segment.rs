@@ -5,7 +5,7 @@
 mod wire;
 
 use proptest::prelude::*;
-use vswitch_packet::{ChecksumMode, Frame, Offload, Segments};
+use vswitch_packet::{ChecksumMode, Frame, Offload, Segments, VnetHeader};
 use wire::{ACK, CWR, ECE, FIN, Ip, PSH, Packet, Sum, Transport, one_zero};
 
 /// All segments of a super-frame of `packet`.
@@ -20,7 +20,10 @@ fn segment(packet: &Packet, size: u16, ecn: bool, mode: ChecksumMode) -> Vec<(Ve
     let mut scratch = vec![0xa5; segments.max_len()];
     let mut written = vec![];
     assert_eq!(segments.remaining(), frame.segments());
+    let mut len = segments.next_len();
     while let Some(segment) = segments.next_into(&mut scratch) {
+        assert_eq!(segment.len, len);
+        len = segments.next_len();
         written.push((scratch[..segment.len].to_vec(), segment.offload));
     }
     assert_eq!(segments.remaining(), 0);
@@ -45,6 +48,17 @@ fn assert_split(packet: &Packet, size: u16, ecn: bool) {
     }
 }
 
+/// All segments of `frame` that an output gathers from headers and payload.
+fn gather(frame: &Frame<'_>) -> Vec<Vec<u8>> {
+    let mut segments = Segments::new(frame, ChecksumMode::Complete);
+    let mut scratch = vec![0xa5; segments.max_len()];
+    let mut written = vec![];
+    while let Some((headers, payload)) = segments.next_gathered(&mut scratch) {
+        written.push([&scratch[..headers], payload].concat());
+    }
+    written
+}
+
 fn super_frame() -> impl Strategy<Value = (Packet, u16, bool)> {
     (wire::packet(4000), 40..2000u16, any::<bool>()).prop_map(|(mut packet, size, ecn)| {
         packet.padding.clear();
@@ -58,6 +72,24 @@ proptest! {
     fn segments_are_what_a_sender_without_offloads_sends((packet, size, ecn) in super_frame()) {
         // At most 128 datagrams: 4000 octets in pieces of 40.
         assert_split(&packet, size, ecn);
+    }
+
+    #[test]
+    fn gathered_segments_are_the_completed_ones((packet, size, ecn) in super_frame()) {
+        let copied = segment(&packet, size, ecn, ChecksumMode::Complete);
+        let mut header = packet.gso_header(size);
+        header.gso_type |= if ecn { 0x80 } else { 0 };
+        let mut bytes = packet.build(Sum::Partial);
+        let frame = Frame::parse(&mut bytes, header).unwrap();
+        let gathered = gather(&frame);
+        prop_assert_eq!(gathered, copied.into_iter().map(|(bytes, _)| bytes).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_gathered_frame_of_its_own_has_its_checksum(packet in wire::packet(1600)) {
+        let mut bytes = packet.build(Sum::Partial);
+        let frame = Frame::parse(&mut bytes, packet.partial_header()).unwrap();
+        prop_assert_eq!(gather(&frame), vec![packet.build(Sum::Complete)]);
     }
 
     #[test]
@@ -169,4 +201,20 @@ fn padding_is_in_no_sum() {
     vswitch_packet::frame::complete_checksum(&mut bytes, &mut offload);
     assert_eq!(bytes, packet.build(Sum::Complete));
     assert_eq!(offload, Offload::NONE);
+}
+
+#[test]
+fn a_sum_over_something_in_the_payload_is_completed_in_a_copy() {
+    let packet = Packet::udp4(40);
+    let mut bytes = packet.build(Sum::Complete);
+    let mut expected = bytes.clone();
+    let header = VnetHeader {
+        flags: 1,
+        csum_start: 50,
+        csum_offset: 6,
+        ..VnetHeader::default()
+    };
+    vswitch_packet::checksum::complete(&mut expected[50..], 6);
+    let frame = Frame::parse(&mut bytes, header).unwrap();
+    assert_eq!(gather(&frame), [expected]);
 }
