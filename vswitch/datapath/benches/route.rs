@@ -39,6 +39,7 @@ fn with_uplink(routes: u32) -> Topology {
         isolated: false,
         identity: None,
         storm: None,
+        tunnel: None,
         counters: Arc::new(PortCounters::new(2)),
     });
     let via = |destination: IpNet| Route {

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use vswitch_packet::Moment;
+
 use crate::fdb::Fdb;
 use crate::gateway::Gateway;
-use crate::neighbour::Neighbours;
+use crate::neighbour::{Neighbour, Neighbours, Origin};
 use crate::port::PortId;
 use crate::snoop::Groups;
+use crate::tunnel::Overlay;
+use crate::vlan::Vlan;
 
 /// A bridge's place in the [`crate::Topology`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,4 +32,19 @@ pub struct Bridge {
     pub groups: Option<Arc<Groups>>,
     /// The router's interface on this bridge.
     pub gateway: Option<Gateway>,
+    /// The segment that it is a part of, with bridges of other hosts.
+    pub overlay: Option<Overlay>,
+}
+
+impl Bridge {
+    /// The port `neighbour` is behind. A learned one may have moved since it was heard.
+    pub(crate) fn port_of(&self, neighbour: &Neighbour, now: Moment) -> PortId {
+        match neighbour.origin {
+            Origin::Static => neighbour.port,
+            Origin::Learned => {
+                let seen = self.fdb.lookup(Vlan::NONE, neighbour.mac, now);
+                seen.unwrap_or(neighbour.port)
+            }
+        }
+    }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Burst {
 #[repr(transparent)]
 pub(crate) struct Arena<'a>(&'a mut [u8]);
 
-/// Where a kept frame lies: its virtio header and the frame behind it.
+/// Where a kept frame lies.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept(Range<usize>);
 
@@ -43,22 +43,34 @@ impl Burst {
         self.arena.get_mut(self.at..self.at + MAX_READ)
     }
 
-    /// The kept frames, and the `len` octets that were read last.
-    pub(crate) fn split(&mut self, len: usize) -> (Arena<'_>, &mut [u8]) {
-        let (kept, room) = self.arena.split_at_mut(self.at);
-        (Arena(kept), room.get_mut(..len).unwrap_or_default())
+    /// The `len` octets that were read last.
+    pub(crate) fn read(&mut self, len: usize) -> &[u8] {
+        self.arena.get(self.at..self.at + len).unwrap_or_default()
     }
 
-    /// Keeps the `len` octets that were read last.
-    pub(crate) fn keep(&mut self, len: usize) -> Kept {
-        let kept = self.at..self.at + len;
-        self.at = kept.end.next_multiple_of(ALIGN);
-        Kept(kept)
+    /// The kept frames, and the frame that is at `within` of what was read last.
+    #[inline]
+    pub(crate) fn split(&mut self, within: &Range<usize>) -> (Arena<'_>, &mut [u8]) {
+        let (kept, rest) = self.arena.split_at_mut(self.at + within.start);
+        (
+            Arena(kept),
+            rest.get_mut(..within.len()).unwrap_or_default(),
+        )
     }
 
-    /// The kept frames.
+    /// Keeps the frame that is at `within` of what was read last, until [`Burst::clear`].
+    pub(crate) const fn keep(&self, within: &Range<usize>) -> Kept {
+        Kept(self.at + within.start..self.at + within.end)
+    }
+
+    /// Goes on behind the `len` octets that were read last.
+    pub(crate) const fn advance(&mut self, len: usize) {
+        self.at = (self.at + len).next_multiple_of(ALIGN);
+    }
+
+    /// All that was read since [`Burst::clear`].
     pub(crate) fn arena(&mut self) -> Arena<'_> {
-        self.split(0).0
+        Arena(&mut self.arena)
     }
 
     /// Forgets all frames.
@@ -68,12 +80,12 @@ impl Burst {
 }
 
 impl Arena<'_> {
-    /// A kept frame with its virtio header.
+    /// A kept frame.
     pub(crate) fn get(&self, kept: &Kept) -> &[u8] {
         self.0.get(kept.0.clone()).unwrap_or_default()
     }
 
-    /// A kept frame with its virtio header, to be changed.
+    /// A kept frame, to be changed.
     pub(crate) fn get_mut(&mut self, kept: &Kept) -> &mut [u8] {
         self.0.get_mut(kept.0.clone()).unwrap_or_default()
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use vswitch_packet::{MacAddr, Moment};
 
-use crate::port::PortId;
+use crate::port::Port;
 use crate::router::{Interface, Pending};
 
 /// Somebody said something on a link.
@@ -15,7 +15,7 @@ pub(crate) struct Heard<'a> {
     /// What waits for neighbours.
     pub(crate) pending: &'a Pending,
     /// The port it was heard at.
-    pub(crate) port: PortId,
+    pub(crate) port: &'a Port,
     pub(crate) now: Moment,
 }
 
@@ -23,7 +23,7 @@ impl Heard<'_> {
     /// Updates what is known of a neighbour, if anything is.
     pub(crate) fn refresh(self, address: IpAddr, mac: MacAddr) {
         let neighbours = self.interface.neighbours;
-        if neighbours.refresh(address, mac, self.port, self.now) {
+        if neighbours.refresh(address, mac, self.port.id, self.now) {
             self.pending.resolved(self.interface.link, address);
         }
     }
@@ -32,9 +32,10 @@ impl Heard<'_> {
     /// somebody waits for it: the host may have a router that is in none of them.
     pub(crate) fn learn(self, address: IpAddr, mac: MacAddr) {
         let wanted = || self.pending.wants(self.interface.link, address);
-        if self.interface.is_on_link(address) || wanted() {
+        let one = !self.interface.is_broadcast(address);
+        if one && (self.interface.is_on_link(address) || wanted()) {
             let neighbours = self.interface.neighbours;
-            if neighbours.learn(address, mac, self.port, self.now) {
+            if neighbours.learn(address, mac, self.port.id, self.now) {
                 self.pending.resolved(self.interface.link, address);
             }
         }

@@ -5,6 +5,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use vswitch_packet::ip::{Fragment, IpHeader, Transport, Version, protocol};
 use vswitch_packet::{Frame, MacAddr, Network};
 
+use crate::link_address;
 use crate::verdict::DropReason;
 
 /// ICMPv6 types, RFC 4861 §4.
@@ -13,9 +14,6 @@ const ROUTER_ADVERTISEMENT: u8 = 134;
 const NEIGHBOUR_SOLICITATION: u8 = 135;
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 const REDIRECT: u8 = 137;
-/// Options, RFC 4861 §4.6.
-const SOURCE_LINK_ADDRESS: u8 = 1;
-const TARGET_LINK_ADDRESS: u8 = 2;
 
 const DHCP_SERVER: u16 = 67;
 const DHCP_CLIENT: u16 = 68;
@@ -112,19 +110,12 @@ impl Identity {
         self.check_nd_options(options.ok_or(DropReason::Malformed)?)
     }
 
-    /// The link-layer addresses in `options` (RFC 4861 §4.6.1) must be the endpoint's own.
-    fn check_nd_options(&self, mut options: &[u8]) -> Result<(), DropReason> {
-        while let [kind, units, ..] = *options {
-            let len = usize::from(units) * 8;
-            let option = options.get(..len).filter(|option| !option.is_empty());
-            let option = option.ok_or(DropReason::Malformed)?;
-            let names_address = matches!(kind, SOURCE_LINK_ADDRESS | TARGET_LINK_ADDRESS);
-            if names_address && option.get(2..8) != Some(&self.mac.0[..]) {
-                return Err(DropReason::SpoofedMac);
-            }
-            options = options.get(len..).unwrap_or(&[]);
-        }
-        Ok(())
+    /// The link-layer addresses in `options` must be the endpoint's own.
+    fn check_nd_options(&self, options: &[u8]) -> Result<(), DropReason> {
+        link_address::each(options, |_, mac| match mac == self.mac {
+            true => Ok(()),
+            false => Err(DropReason::SpoofedMac),
+        })
     }
 
     fn check_arp(&self, bytes: &[u8], start: usize) -> Result<(), DropReason> {

@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod announcement;
 pub mod bridge;
 pub mod burst;
 pub mod counters;
@@ -12,7 +13,9 @@ mod fragment;
 pub mod gateway;
 mod heard;
 pub mod identity;
+mod link_address;
 pub mod neighbour;
+mod path_mtu;
 pub mod pipeline;
 pub mod port;
 mod prefix;
@@ -20,12 +23,15 @@ mod rate;
 pub mod router;
 pub mod snoop;
 pub mod storm;
+mod suppress;
 pub mod topology;
 mod trains;
 pub mod transmit;
+pub mod tunnel;
 pub mod verdict;
 pub mod vlan;
 
+pub use announcement::announce;
 pub use bridge::{Bridge, BridgeId};
 pub use counters::{PortCounters, Totals};
 pub use fdb::Fdb;
@@ -39,4 +45,5 @@ pub use router::Router;
 pub use storm::StormLimit;
 pub use topology::Topology;
 pub use transmit::{SendError, Wires};
+pub use tunnel::{Arrival, Envelope, Overlay, Tunnel};
 pub use verdict::{DropReason, Reach, Verdict};

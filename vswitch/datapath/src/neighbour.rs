@@ -47,6 +47,12 @@ impl Neighbour {
             && now.since(self.confirmed) >= TRUSTED
             && now.since(self.asked) >= ROUND
     }
+
+    /// Whether it is as good as certain.
+    #[must_use]
+    pub fn is_trusted(&self, now: Moment) -> bool {
+        self.origin == Origin::Static || now.since(self.confirmed) < TRUSTED
+    }
 }
 
 /// Where an entry comes from.
@@ -156,6 +162,12 @@ impl Neighbours {
         if former.is_some_and(|former| former.origin == Origin::Learned) {
             self.learned.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+
+    /// Takes the assigned address of `mac` away. Says whether there was one.
+    pub fn clear_static(&self, address: IpAddr, mac: MacAddr) -> bool {
+        let assigned = |_: &IpAddr, n: &Neighbour| n.origin == Origin::Static && n.mac == mac;
+        self.table.remove_if(&address, assigned).is_some()
     }
 
     /// Notes that a stale neighbour is being asked. False if it is not stale: somebody else asks.
@@ -336,6 +348,19 @@ mod tests {
             None,
             "static entries go with their port"
         );
+    }
+
+    #[test]
+    fn an_assigned_address_is_taken_away_from_whom_it_was_assigned_to() {
+        let neighbours = Neighbours::default();
+        neighbours.set_static(host(2), ALICE, PORT, START);
+        neighbours.learn(host(3), ALICE, PORT, START);
+        assert!(!neighbours.clear_static(host(2), BOB));
+        assert!(!neighbours.clear_static(host(3), ALICE), "heard");
+        assert!(neighbours.clear_static(host(2), ALICE));
+        assert!(!neighbours.clear_static(host(2), ALICE));
+        assert_eq!((neighbours.learned(), neighbours.rows().len()), (1, 1));
+        assert!(neighbours.learn(host(2), BOB, OTHER, START));
     }
 
     #[test]

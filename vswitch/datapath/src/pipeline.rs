@@ -1,13 +1,15 @@
 //! The way of a frame through the switch, from the port it came in at to a [`Verdict`].
 
-use vswitch_packet::{Frame, Moment};
+use vswitch_packet::{Frame, Moment, Network};
 
 use crate::bridge::Bridge;
 use crate::counters::Lane;
 use crate::fdb::Learned;
 use crate::gateway::Reply;
+use crate::path_mtu;
 use crate::port::{Port, Role};
 use crate::router;
+use crate::suppress;
 use crate::topology::Topology;
 use crate::verdict::{DropReason, Reach, Verdict};
 use crate::vlan::{TagAction, Vlan};
@@ -137,21 +139,32 @@ impl<'t> Pipeline<'t> {
             return Err(DropReason::ReservedGroup);
         }
         let vlan = Vlan::of_ingress(ingress, frame)?;
+        if let Some(tunnel) = &ingress.tunnel {
+            tunnel.admit(frame)?;
+        }
         if let Some(identity) = &ingress.identity {
             identity.check(frame)?;
         }
         let decided = |verdict| Ok(Decision { verdict, vlan });
+        let message = match &bridge.overlay {
+            Some(_) if vlan == Vlan::NONE => suppress::admit(bridge, ingress, frame)?,
+            _ => None,
+        };
 
         // VLANs have no gateway: its addresses belong to the untagged segment.
         let gateway = bridge.gateway.as_ref().filter(|_| vlan == Vlan::NONE);
         let for_gateway = gateway.is_some_and(|gateway| gateway.mac == destination);
         if gateway.is_some_and(|gateway| gateway.mac == source) {
-            // Its address is never learned, and nobody but the host port may send from it.
-            if ingress.role != Role::Host {
-                return Err(DropReason::SpoofedMac);
+            // Its address is never learned, and nobody but the host port may send from it, and the
+            // same gateway of another host.
+            match ingress.role {
+                Role::Host => {}
+                Role::Tunnel if for_gateway => return Err(DropReason::NotLocal),
+                Role::Tunnel => {}
+                _ => return Err(DropReason::SpoofedMac),
             }
         } else {
-            self.learn(bridge, ingress, vlan, frame);
+            self.learn(bridge, ingress, vlan, frame)?;
         }
 
         if for_gateway || (destination.is_multicast() && gateway.is_some()) {
@@ -169,6 +182,12 @@ impl<'t> Pipeline<'t> {
                 return decided(verdict);
             }
         }
+        if let Some(message) = message {
+            let place = (self.topology, bridge);
+            if let Some(verdict) = message.receive(place, ingress, frame, reply, self.now) {
+                return decided(verdict);
+            }
+        }
         if destination.is_multicast() {
             // Before a look into it: a storm of reports must not hold the table's lock.
             self.admit(ingress)?;
@@ -183,7 +202,17 @@ impl<'t> Pipeline<'t> {
             .lookup(vlan, destination, self.now)
             .and_then(|p| self.topology.port(p))
         {
-            Some(egress) => Self::towards(ingress, egress, vlan).and_then(decided),
+            Some(egress) => {
+                Self::check_way(ingress, egress, vlan)?;
+                if egress.tunnel.is_some() && frame.packet_len() > usize::from(egress.mtu()) {
+                    let limits = &self.topology.router().notices;
+                    let way = (ingress, egress);
+                    return decided(path_mtu::exceeded(
+                        bridge, way, frame, limits, reply, self.now,
+                    ));
+                }
+                decided(Verdict::Out(egress.id))
+            }
             None => {
                 self.admit(ingress)?;
                 decided(Verdict::Flood(Reach::Bridge))
@@ -206,14 +235,26 @@ impl<'t> Pipeline<'t> {
     }
 
     #[inline]
-    fn learn(&self, bridge: &Bridge, ingress: &Port, vlan: Vlan, frame: &Frame<'_>) {
-        let learned = bridge.fdb.learn(vlan, frame.source(), ingress.id, self.now);
+    fn learn(
+        &self,
+        bridge: &Bridge,
+        ingress: &Port,
+        vlan: Vlan,
+        frame: &Frame<'_>,
+    ) -> Result<(), DropReason> {
+        let (fdb, source) = (&bridge.fdb, frame.source());
+        let learned = match &ingress.tunnel {
+            None => fdb.learn(vlan, source, ingress.id, self.now),
+            Some(tunnel) => tunnel.learn(fdb, vlan, source, ingress.id, self.now)?,
+        };
         if learned == Learned::Full {
             ingress.counters.lane(self.worker).fdb_full.add(1);
         }
+        Ok(())
     }
 
-    fn towards(ingress: &Port, egress: &Port, vlan: Vlan) -> Result<Verdict, DropReason> {
+    #[inline]
+    fn check_way(ingress: &Port, egress: &Port, vlan: Vlan) -> Result<(), DropReason> {
         if egress.id == ingress.id {
             return Err(DropReason::Hairpin);
         }
@@ -223,7 +264,15 @@ impl<'t> Pipeline<'t> {
         if !vlan.leaves_by(egress) {
             return Err(DropReason::VlanMismatch);
         }
-        Ok(Verdict::Out(egress.id))
+        if egress.tunnel.is_some() {
+            match ingress.role {
+                Role::Tunnel => return Err(DropReason::SplitHorizon),
+                // The answer would go to the other host: its gateway has the same addresses.
+                Role::Host => return Err(DropReason::NotLocal),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Whether `ingress` may have one more frame flooded.
@@ -245,6 +294,15 @@ impl<'t> Pipeline<'t> {
         vlan: Vlan,
         frame: &Frame<'_>,
     ) -> Result<Egress, DropReason> {
+        if let Some(tunnel) = &egress.tunnel {
+            return tunnel.egress(egress, vlan, frame);
+        }
+        if egress.role == Role::Host
+            && let Network::Ip(ip) = frame.network()
+            && self.topology.tunnels().vteps().is_here(frame, &ip)
+        {
+            return Err(DropReason::Reflected);
+        }
         if frame.packet_len() > usize::from(egress.mtu) {
             return Err(DropReason::TooBig);
         }

@@ -8,6 +8,7 @@ use crate::bridge::BridgeId;
 use crate::counters::PortCounters;
 use crate::identity::Identity;
 use crate::storm::StormLimit;
+use crate::tunnel::Tunnel;
 
 /// A port's place in the [`crate::Topology`]; reused after the port is gone and forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,6 +23,10 @@ pub enum Role {
     Host,
     /// A NIC of the host that leads outside.
     Uplink,
+    /// The sockets that datagrams of tunnels come in by and leave by.
+    Underlay,
+    /// Another host, at the other end of a tunnel.
+    Tunnel,
 }
 
 /// One port, as configured.
@@ -29,13 +34,13 @@ pub enum Role {
 pub struct Port {
     /// Its place.
     pub id: PortId,
-    /// The bridge it belongs to; none for an uplink, which is the router's alone.
+    /// The bridge it belongs to; none for an uplink, which is the router's alone, and for an underlay.
     pub bridge: Option<BridgeId>,
     /// What is behind it.
     pub role: Role,
     /// The address of the interface behind it.
     pub mac: MacAddr,
-    /// The longest packet it takes, octets without the Ethernet header.
+    /// The longest packet its interface takes, octets without the Ethernet header; see [`Port::mtu`].
     pub mtu: u16,
     /// Which unfinished work it takes.
     pub capabilities: Capabilities,
@@ -47,6 +52,20 @@ pub struct Port {
     pub identity: Option<Identity>,
     /// How many frames a second it may have flooded.
     pub storm: Option<Arc<StormLimit>>,
+    /// Where its frames travel to in datagrams, and how.
+    pub tunnel: Option<Box<Tunnel>>,
     /// Its counters.
     pub counters: Arc<PortCounters>,
+}
+
+impl Port {
+    /// The longest packet it takes at present, octets without the Ethernet header.
+    #[inline]
+    #[must_use]
+    pub fn mtu(&self) -> u16 {
+        match &self.tunnel {
+            None => self.mtu,
+            Some(tunnel) => self.mtu.min(tunnel.path.inner_mtu()),
+        }
+    }
 }

@@ -8,10 +8,11 @@ use foldhash::fast::FixedState;
 use vswitch_packet::Moment;
 
 use crate::bridge::{Bridge, BridgeId};
-use crate::port::{Port, PortId};
+use crate::port::{Port, PortId, Role};
 use crate::prefix::Prefixes;
 use crate::router::Router;
 use crate::snoop::Audience;
+use crate::tunnel::Tunnels;
 use crate::verdict::Reach;
 use crate::vlan::Vlan;
 
@@ -25,6 +26,7 @@ pub struct Topology {
     /// The gateways' subnets.
     subnets: Arc<Prefixes<BridgeId>>,
     router: Arc<Router>,
+    tunnels: Arc<Tunnels>,
 }
 
 impl Topology {
@@ -71,8 +73,15 @@ impl Topology {
         &self.router
     }
 
+    /// Which datagram belongs to which tunnel.
+    #[must_use]
+    pub fn tunnels(&self) -> &Tunnels {
+        &self.tunnels
+    }
+
     /// The ports a frame is flooded to: those of `ingress`'s bridge that `reach` covers, without
-    /// `ingress` itself, without other VLANs, and without isolated ports if it is isolated.
+    /// `ingress` itself, without other VLANs, without isolated ports if it is isolated, and
+    /// without tunnels if it came by one, or from the host.
     pub fn flood<'t>(
         &'t self,
         ingress: &'t Port,
@@ -93,7 +102,18 @@ impl Topology {
                 port.id != ingress.id
                     && !(port.isolated && ingress.isolated)
                     && vlan.leaves_by(port)
-                    && audience.contains(port.id)
+                    && match &port.tunnel {
+                        None => audience.contains(port.id),
+                        // Reports have to reach the switches of other hosts. Behind which of them
+                        // members are, a group does not tell: it is no port that reports come from.
+                        Some(tunnel) => {
+                            tunnel.is_flooded
+                                && ingress.role == Role::Endpoint
+                                && (reach == Reach::Routers
+                                    || tunnel.peer.ip().is_multicast()
+                                    || audience.contains(port.id))
+                        }
+                    }
             })
     }
 
@@ -115,17 +135,21 @@ impl Topology {
         let place = bridge.id.0 as usize;
         set(&mut self.bridges, place, Some(Arc::new(bridge)));
         self.index_subnets();
+        self.index_tunnels();
     }
 
     /// Takes the bridge away. Its ports must be gone before.
     pub fn remove_bridge(&mut self, id: BridgeId) {
         set(&mut self.bridges, id.0 as usize, None);
         self.index_subnets();
+        self.index_tunnels();
     }
 
     /// Adds `port` to its bridge.
     pub fn add_port(&mut self, port: Port) {
         let (id, place) = (port.id, port.id.0 as usize);
+        let was_tunnel = self.port(id).is_some_and(|port| port.tunnel.is_some());
+        let is_tunnel = was_tunnel || port.tunnel.is_some();
         if let Some(bridge) = port.bridge {
             self.edit_bridge(bridge, |bridge| {
                 if !bridge.ports.contains(&id) {
@@ -134,6 +158,9 @@ impl Topology {
             });
         }
         set(&mut self.ports, place, Some(Arc::new(port)));
+        if is_tunnel {
+            self.index_tunnels();
+        }
     }
 
     /// Takes the port away.
@@ -146,7 +173,11 @@ impl Topology {
                 }
             });
         }
+        let is_tunnel = self.port(id).is_some_and(|port| port.tunnel.is_some());
         set(&mut self.ports, id.0 as usize, None);
+        if is_tunnel {
+            self.index_tunnels();
+        }
     }
 
     /// Changes the bridge at `id`.
@@ -155,11 +186,25 @@ impl Topology {
             return;
         };
         let subnets = |bridge: &Bridge| bridge.gateway.as_ref().map(|g| g.addresses.clone());
-        let before = subnets(bridge);
+        let before = (subnets(bridge), bridge.overlay.clone());
         change(Arc::make_mut(bridge));
-        if subnets(bridge) != before {
+        let (subnets_differ, overlay_differs) =
+            (subnets(bridge) != before.0, bridge.overlay != before.1);
+        if subnets_differ {
             self.index_subnets();
         }
+        if overlay_differs {
+            self.index_tunnels();
+        }
+    }
+
+    fn index_tunnels(&mut self) {
+        // Whoever has an address of ours is no other host.
+        let ports = self.ports().filter(|port| {
+            let tunnel = port.tunnel.as_ref();
+            tunnel.is_none_or(|tunnel| !self.host_addresses.contains(&tunnel.peer.ip()))
+        });
+        self.tunnels = Arc::new(Tunnels::new(self.bridges(), ports));
     }
 
     fn index_subnets(&mut self) {
@@ -180,6 +225,7 @@ impl Topology {
     /// Replaces the set of the host's addresses.
     pub fn set_host_addresses(&mut self, addresses: impl IntoIterator<Item = IpAddr>) {
         self.host_addresses = Arc::new(addresses.into_iter().collect());
+        self.index_tunnels();
     }
 }
 

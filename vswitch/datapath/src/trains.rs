@@ -7,12 +7,14 @@ use std::ops::Range;
 
 use vswitch_packet::coalesce::{Answer, Candidate, Train};
 use vswitch_packet::ip::Fragment;
-use vswitch_packet::{FlowKey, Frame, Network};
+use vswitch_packet::{FlowKey, Frame, Network, PartialChecksum, checksum};
 
 use crate::burst::{Arena, Kept};
 use crate::pipeline::Pipeline;
+use crate::port::Port;
 use crate::port::PortId;
-use crate::transmit::{FRAME_START, Transmit, Wires};
+use crate::transmit::{Transmit, Wires};
+use crate::tunnel::{Outer, Tunnel};
 
 /// Trains open at once; a burst with more flows sends the older ones first.
 const MAX_TRAINS: usize = 16;
@@ -33,15 +35,21 @@ struct Waiting {
     egress: PortId,
     flow: FlowKey,
     train: Train,
-    head: Kept,
+    /// Of its datagrams, if it leaves by a tunnel.
+    outer: Option<Outer>,
+    /// The head first.
     cars: Vec<Car>,
 }
 
-/// A packet behind the head: where it is kept, and where its payload is in the frame.
+/// A packet of a train.
 #[derive(Debug)]
 struct Car {
+    /// Where its frame is kept.
     kept: Kept,
+    /// Where the payload is in the frame; the packet ends there.
     payload: Range<usize>,
+    /// The checksum that its sender left to others.
+    checksum: Option<PartialChecksum>,
 }
 
 /// How a frame travels with others.
@@ -50,7 +58,7 @@ pub(crate) enum Boarding {
     /// As part of the train at this place of the list.
     Join(usize),
     /// As the head of a new one.
-    Begin(FlowKey),
+    Begin(FlowKey, Option<Outer>),
 }
 
 impl Trains {
@@ -62,25 +70,27 @@ impl Trains {
     /// cannot take it is sent before this returns.
     pub(crate) fn board<W: Wires>(
         &mut self,
-        egress: PortId,
+        egress: &Port,
         flow: FlowKey,
-        candidate: &Candidate,
+        (frame, candidate): (&Frame<'_>, &Candidate),
         arena: &mut Arena<'_>,
         pipeline: &Pipeline<'_>,
         wires: &mut W,
     ) -> Option<Boarding> {
-        let same = |w: &Waiting| w.egress == egress && w.flow == flow;
+        let same = |w: &Waiting| w.egress == egress.id && w.flow == flow;
         if let Some(place) = self.waiting.iter().position(same) {
             let waiting = &mut self.waiting[place];
-            if waiting.cars.len() + 1 < MAX_CARS && waiting.train.offer(candidate) == Answer::Accept
-            {
+            if waiting.cars.len() < MAX_CARS && waiting.train.offer(candidate) == Answer::Accept {
                 return Some(Boarding::Join(place));
             }
             self.depart(place, arena, pipeline, wires);
         }
         // What is closed from the start (PSH) gains nothing by waiting.
         let begins = self.waiting.len() < MAX_TRAINS && Train::start(candidate).is_open();
-        begins.then_some(Boarding::Begin(flow))
+        begins.then(|| {
+            let outer = egress.tunnel.as_ref().map(|tunnel| tunnel.outer(frame));
+            Boarding::Begin(flow, outer)
+        })
     }
 
     /// Takes a packet as [`Trains::board`] said. The place of its train, if that is complete now.
@@ -91,26 +101,28 @@ impl Trains {
         kept: Kept,
         candidate: &Candidate,
     ) -> Option<usize> {
+        let car = Car {
+            kept,
+            payload: candidate.payload(),
+            checksum: candidate.checksum(),
+        };
         match boarding {
             Boarding::Join(place) => {
                 let waiting = &mut self.waiting[place];
-                waiting.cars.push(Car {
-                    kept,
-                    payload: candidate.payload(),
-                });
+                waiting.cars.push(car);
                 (!waiting.train.is_open()).then_some(place)
             }
-            Boarding::Begin(flow) => {
-                let cars = self
+            Boarding::Begin(flow, outer) => {
+                let mut cars = self
                     .spare
                     .pop()
                     .unwrap_or_else(|| Vec::with_capacity(MAX_CARS));
-                let train = Train::start(candidate);
+                cars.push(car);
                 self.waiting.push(Waiting {
                     egress,
                     flow,
-                    train,
-                    head: kept,
+                    train: Train::start(candidate),
+                    outer,
                     cars,
                 });
                 None
@@ -173,50 +185,80 @@ impl Trains {
         pipeline: &Pipeline<'_>,
         wires: &mut W,
     ) {
-        let Waiting {
-            egress,
-            train,
-            head,
-            mut cars,
-            ..
-        } = self.waiting.remove(place);
-        if let Some(port) = pipeline.topology().port(egress) {
-            let lane = port.counters.lane(pipeline.worker());
-            if let Some((header, frame)) =
-                arena.get_mut(&head).split_first_chunk_mut::<FRAME_START>()
-            {
-                *header = train.seal(frame).to_header(train.headers_len()).to_bytes();
-            }
-            let mut parts = [IoSlice::new(&[]); MAX_CARS];
-            let mut head = arena.get(&head);
-            let mut len = head.len() - FRAME_START;
-            if !cars.is_empty() {
-                // Ethernet padding must not come between two payloads.
-                len = train.frame_len();
-                let cars_len = cars.iter().map(|car| car.payload.len()).sum::<usize>();
-                head = head.get(..FRAME_START + len - cars_len).unwrap_or_default();
-            }
-            parts[0] = IoSlice::new(head);
-            for (part, car) in parts[1..].iter_mut().zip(&cars) {
-                let frame = arena.get(&car.kept).get(FRAME_START..).unwrap_or_default();
-                *part = IoSlice::new(frame.get(car.payload.clone()).unwrap_or_default());
-            }
+        let mut waiting = self.waiting.remove(place);
+        if let Some(port) = pipeline.topology().port(waiting.egress) {
             let mut transmit = Transmit {
                 wires,
                 port,
-                lane,
+                lane: port.counters.lane(pipeline.worker()),
                 scratch: &mut [],
             };
-            match transmit.send(&parts[..=cars.len()], len) {
-                Ok(()) if !cars.is_empty() => {
-                    lane.sent_super.add(1);
-                    lane.coalesced.add(train.segments() as u64);
+            match (&port.tunnel, waiting.outer) {
+                (Some(tunnel), Some(outer)) => {
+                    waiting.send_into(tunnel, outer, arena, &mut transmit);
                 }
-                Ok(()) => {}
-                Err(error) => (0..train.segments()).for_each(|_| lane.dropped(error.into())),
+                _ => waiting.send_whole(arena, &mut transmit),
             }
         }
-        cars.clear();
-        self.spare.push(cars);
+        waiting.cars.clear();
+        self.spare.push(waiting.cars);
+    }
+}
+
+impl Waiting {
+    /// As one super-frame: the head with its headers made those of all, and the payloads.
+    fn send_whole<W: Wires>(&self, arena: &mut Arena<'_>, transmit: &mut Transmit<'_, W>) {
+        let Some((head, cars)) = self.cars.split_first() else {
+            return;
+        };
+        let offload = self.train.seal(arena.get_mut(&head.kept));
+        let header = offload.to_header(self.train.headers_len()).to_bytes();
+        let mut parts = [IoSlice::new(&[]); MAX_CARS + 1];
+        let frame = arena.get(&head.kept);
+        let (frame, len) = if cars.is_empty() {
+            (frame, frame.len())
+        } else {
+            // Ethernet padding must not come between two payloads.
+            let frame = frame.get(..head.payload.end).unwrap_or_default();
+            (frame, self.train.frame_len())
+        };
+        parts[0] = IoSlice::new(&header);
+        parts[1] = IoSlice::new(frame);
+        for (part, car) in parts[2..].iter_mut().zip(cars) {
+            let payload = arena.get(&car.kept).get(car.payload.clone());
+            *part = IoSlice::new(payload.unwrap_or_default());
+        }
+        let lane = transmit.lane;
+        match transmit.send(&parts[..self.cars.len() + 1], len) {
+            Ok(()) if !cars.is_empty() => {
+                lane.sent_super.add(1);
+                lane.coalesced.add(self.train.segments() as u64);
+            }
+            Ok(()) => {}
+            Err(error) => (0..self.train.segments()).for_each(|_| lane.dropped(error.into())),
+        }
+    }
+
+    /// As the frames they are: a tunnel's datagrams are handed over together.
+    fn send_into<W: Wires>(
+        &self,
+        tunnel: &Tunnel,
+        outer: Outer,
+        arena: &mut Arena<'_>,
+        transmit: &mut Transmit<'_, W>,
+    ) {
+        for car in &self.cars {
+            if let Some(partial) = car.checksum
+                && let Some(covered) = arena
+                    .get_mut(&car.kept)
+                    .get_mut(usize::from(partial.start)..car.payload.end)
+            {
+                checksum::complete(covered, usize::from(partial.offset));
+            }
+        }
+        let arena = &*arena;
+        let frames = self.cars.iter();
+        let frames = frames.map(|car| arena.get(&car.kept).get(..car.payload.end));
+        transmit.together(tunnel, outer, frames.map(Option::unwrap_or_default));
     }
 }

@@ -4,14 +4,15 @@
 use std::io::IoSlice;
 
 use vswitch_packet::segment::{ChecksumMode, Segments};
-use vswitch_packet::{Frame, Offload, VNET_HEADER_LEN, VlanTag, ethernet};
+use vswitch_packet::{Frame, Offload, VNET_HEADER_LEN};
 
 use crate::counters::Lane;
 use crate::fragment::Fragments;
 use crate::pipeline::Egress;
 use crate::port::{Port, PortId};
+use crate::tunnel::{Envelope, Stranger};
 use crate::verdict::DropReason;
-use crate::vlan::TagAction;
+use crate::vlan::{Retagged, TagAction};
 
 /// The outputs of a worker, one for each port.
 pub trait Wires {
@@ -20,6 +21,20 @@ pub trait Wires {
     /// # Errors
     /// Why the frame is lost.
     fn send(&mut self, port: PortId, parts: &[IoSlice<'_>]) -> Result<(), SendError>;
+
+    /// Sends the datagrams in `parts`, one behind the other, without waiting: one, or several of
+    /// [`Envelope::segment`] octets, of which the last may be shorter.
+    ///
+    /// # Errors
+    /// Why the datagrams are lost.
+    fn send_datagrams(
+        &mut self,
+        envelope: &Envelope,
+        parts: &[IoSlice<'_>],
+    ) -> Result<(), SendError>;
+
+    /// A datagram came from a host that is not yet a peer of a segment that anybody may join.
+    fn stranger(&mut self, stranger: Stranger);
 }
 
 /// Why an output did not take a frame.
@@ -33,6 +48,14 @@ pub enum SendError {
     Full,
     /// The frame is not acceptable.
     Refused,
+    /// The datagram is longer than the way carries: so many octets, IP header included.
+    TooLong(u16),
+    /// There is no way.
+    Unreachable,
+    /// The host's firewall forbids it.
+    Forbidden,
+    /// Several datagrams cannot be handed over as one.
+    NotJoined,
 }
 
 impl From<SendError> for DropReason {
@@ -41,7 +64,10 @@ impl From<SendError> for DropReason {
             SendError::Gone => Self::PortGone,
             SendError::Down => Self::PortDown,
             SendError::Full => Self::QueueFull,
-            SendError::Refused => Self::Refused,
+            SendError::Refused | SendError::NotJoined => Self::Refused,
+            SendError::TooLong(_) => Self::UnderlayMtu,
+            SendError::Unreachable => Self::UnderlayUnreachable,
+            SendError::Forbidden => Self::UnderlayForbidden,
         }
     }
 }
@@ -57,7 +83,11 @@ pub(crate) struct Transmit<'a, W> {
 
 impl<W: Wires> Transmit<'_, W> {
     /// Sends `frame`, and counts what became of it.
-    pub(crate) fn frame(&mut self, frame: &Frame<'_>, egress: Egress) {
+    #[inline]
+    pub(crate) fn frame(&mut self, frame: &Frame<'_>, egress: &Egress) {
+        if let Some(tunnel) = &self.port.tunnel {
+            return self.encapsulate(tunnel, frame, egress);
+        }
         let sent = if egress.in_software || egress.fragments.is_some() {
             self.in_segments(frame, egress)
         } else {
@@ -81,12 +111,15 @@ impl<W: Wires> Transmit<'_, W> {
 
     /// Sends octets that are a plain frame by themselves.
     pub(crate) fn plain(&mut self, bytes: &[u8], tag: TagAction) {
+        if let Some(tunnel) = &self.port.tunnel {
+            return self.encapsulate_plain(tunnel, bytes, tag);
+        }
         if let Err(error) = self.whole(bytes, Offload::NONE, 0, tag) {
             self.lane.dropped(error.into());
         }
     }
 
-    fn in_segments(&mut self, frame: &Frame<'_>, egress: Egress) -> Result<(), SendError> {
+    fn in_segments(&mut self, frame: &Frame<'_>, egress: &Egress) -> Result<(), SendError> {
         // A checksum that covers several fragments cannot be left to the output.
         let mode = if self.port.capabilities.checksum && egress.fragments.is_none() {
             ChecksumMode::Partial
@@ -148,42 +181,25 @@ impl<W: Wires> Transmit<'_, W> {
         headers_len: usize,
         tag: TagAction,
     ) -> Result<(), SendError> {
-        const MACS: usize = 12;
-        let (removed, inserted) = match tag {
-            TagAction::Keep => (0, None),
-            TagAction::Pop => (ethernet::TAG_LEN, None),
-            TagAction::Push(tag) => (0, Some(tag)),
-            TagAction::Replace(tag) => (ethernet::TAG_LEN, Some(tag)),
-        };
-        if removed == 0 && inserted.is_none() {
+        if tag == TagAction::Keep {
             let header = offload.to_header(headers_len).to_bytes();
             return self.send(&[IoSlice::new(&header), IoSlice::new(bytes)], bytes.len());
         }
-        let added = if inserted.is_some() {
-            ethernet::TAG_LEN
-        } else {
-            0
-        };
         let mut offload = offload;
         if let Some(partial) = &mut offload.checksum {
             // Where a sender may have put it, the header may not be able to say any more.
-            let start = usize::from(partial.start) + added - removed;
+            let start = tag.applied_to(usize::from(partial.start));
             partial.start = u16::try_from(start).map_err(|_| SendError::Refused)?;
         }
-        let header = offload.to_header(headers_len + added - removed).to_bytes();
-        let [a, b] = ethernet::EtherType::VLAN.0.to_be_bytes();
-        let VlanTag(control) = inserted.unwrap_or(VlanTag(0));
-        let [c, d] = control.to_be_bytes();
-        let tag = [a, b, c, d];
-        let (macs, rest) = bytes.split_at_checked(MACS).unwrap_or((bytes, &[]));
-        let rest = rest.get(removed..).unwrap_or_default();
+        let header = offload.to_header(tag.applied_to(headers_len)).to_bytes();
+        let frame = Retagged::new(bytes, tag);
         let parts = [
             IoSlice::new(&header),
-            IoSlice::new(macs),
-            IoSlice::new(&tag[..added]),
-            IoSlice::new(rest),
+            IoSlice::new(frame.macs),
+            IoSlice::new(frame.tag()),
+            IoSlice::new(frame.rest),
         ];
-        self.send(&parts, macs.len() + added + rest.len())
+        self.send(&parts, frame.len())
     }
 
     /// Writes `parts`, which are a virtio header and a frame of `len` octets.

@@ -136,6 +136,28 @@ drop_reasons! {
     /// Longer than the MTU of the port it should leave by; counted there, or at the ingress port
     /// if it was routed.
     TooBig = "too_big",
+    /// A datagram that holds no frame: too short, or without the I flag (RFC 7348 §5).
+    BadVxlan = "bad_vxlan",
+    /// A datagram of a segment that is not here.
+    UnknownVni = "unknown_vni",
+    /// A datagram from a host that is no peer.
+    UnknownVtep = "unknown_vtep",
+    /// A datagram of a tunnel from one of this host's own addresses, or from a container.
+    Reflected = "reflected",
+    /// A VLAN tag, where tunnels carry none (RFC 7348 §6.1).
+    InnerVlan = "inner_vlan",
+    /// Marked by congestion in a tunnel, and its transport would not hear of it (RFC 6040 §4.2).
+    CongestionMarked = "congestion_marked",
+    /// From one tunnel to another.
+    SplitHorizon = "split_horizon",
+    /// From or to a container of another host, by way of what each host has for itself.
+    NotLocal = "not_local",
+    /// Longer than the way to the other host carries.
+    UnderlayMtu = "underlay_mtu",
+    /// There is no way to the other host.
+    UnderlayUnreachable = "underlay_unreachable",
+    /// The host's firewall forbids the datagram.
+    UnderlayForbidden = "underlay_forbidden",
     /// The port it should leave by is going away.
     PortGone = "port_gone",
     /// The port's device is down.

@@ -1,5 +1,6 @@
 //! VLANs on a bridge: tags pass transparently, or a port is an access port of one VLAN.
 
+use vswitch_packet::ethernet::{EtherType, TAG_LEN};
 use vswitch_packet::{Frame, VlanId, VlanTag};
 
 use crate::port::Port;
@@ -92,5 +93,62 @@ impl TagAction {
                 }
             }
         }
+    }
+}
+
+impl TagAction {
+    /// Octets of the tag that is taken away.
+    const fn removed(self) -> usize {
+        match self {
+            Self::Keep | Self::Push(_) => 0,
+            Self::Pop | Self::Replace(_) => TAG_LEN,
+        }
+    }
+
+    /// Octets of a header of `len` octets afterwards.
+    pub(crate) const fn applied_to(self, len: usize) -> usize {
+        let inserted = match self {
+            Self::Keep | Self::Pop => 0,
+            Self::Push(_) | Self::Replace(_) => TAG_LEN,
+        };
+        len + inserted - self.removed()
+    }
+}
+
+/// The octets of a frame that leaves with another tag, piece by piece: they are not moved.
+pub(crate) struct Retagged<'f> {
+    pub(crate) macs: &'f [u8],
+    tag: [u8; TAG_LEN],
+    tag_len: usize,
+    pub(crate) rest: &'f [u8],
+}
+
+impl<'f> Retagged<'f> {
+    const MACS: usize = 12;
+
+    pub(crate) fn new(frame: &'f [u8], action: TagAction) -> Self {
+        let inserted = match action {
+            TagAction::Keep | TagAction::Pop => None,
+            TagAction::Push(tag) | TagAction::Replace(tag) => Some(tag),
+        };
+        let [a, b] = EtherType::VLAN.0.to_be_bytes();
+        let [c, d] = inserted.unwrap_or(VlanTag(0)).0.to_be_bytes();
+        let (macs, rest) = frame.split_at_checked(Self::MACS).unwrap_or((frame, &[]));
+        Self {
+            macs,
+            tag: [a, b, c, d],
+            tag_len: if inserted.is_some() { TAG_LEN } else { 0 },
+            rest: rest.get(action.removed()..).unwrap_or_default(),
+        }
+    }
+
+    /// The new tag; empty if there is none.
+    pub(crate) fn tag(&self) -> &[u8] {
+        &self.tag[..self.tag_len]
+    }
+
+    /// Octets of the frame.
+    pub(crate) const fn len(&self) -> usize {
+        self.macs.len() + self.tag_len + self.rest.len()
     }
 }

@@ -38,6 +38,7 @@ pub(crate) fn topology(macs: u32) -> Topology {
             host_port: None,
             policy: Policy::default(),
         }),
+        overlay: None,
     });
     for n in 0..2 {
         topology.add_port(Port {
@@ -51,6 +52,7 @@ pub(crate) fn topology(macs: u32) -> Topology {
             isolated: false,
             identity: Some(Identity::new(mac(n), &[IpAddr::from(address(n))])),
             storm: None,
+            tunnel: None,
             counters: Arc::new(PortCounters::new(2)),
         });
         fdb.set_static(Vlan::NONE, mac(n), PortId(n));

@@ -1,10 +1,15 @@
 //! A worker's burst: frames are read into its buffer, and each is on its way out, or waits in a
 //! train, before the next is read.
 
+mod announce;
+mod arrival;
 mod waiting;
+
+use std::ops::Range;
 
 use vswitch_packet::coalesce::Candidate;
 use vswitch_packet::{Capabilities, Frame, MAX_FRAME_LEN, VnetHeader};
+use vswitch_vxlan::ecn;
 
 use crate::burst::{Arena, Burst};
 use crate::counters::Lane;
@@ -71,20 +76,51 @@ impl Forwarder {
         wires: &mut W,
         first: bool,
     ) {
-        let lane = ingress.counters.lane(pipeline.worker());
-        let (mut arena, last) = self.burst.split(len);
-        let Some((header, bytes)) = last.split_first_chunk_mut::<FRAME_START>() else {
+        let Some(header) = self.burst.read(len).first_chunk::<FRAME_START>() else {
+            let lane = ingress.counters.lane(pipeline.worker());
             lane.received_frames.add(1);
             lane.dropped(DropReason::Runt);
             return;
         };
-        let mut frame = match Frame::parse(bytes, VnetHeader::read(header)) {
+        let how = Entering {
+            header: VnetHeader::read(header),
+            verify: false,
+            outer_tos: 0,
+            first,
+        };
+        let kept = self.forward(FRAME_START..len, &how, ingress, pipeline, wires);
+        self.finish(len, kept);
+    }
+
+    /// Makes room for the next read, after all frames of the last one.
+    #[inline]
+    fn finish(&mut self, len: usize, kept: bool) {
+        if self.trains.is_empty() {
+            self.burst.clear();
+        } else if kept {
+            self.burst.advance(len);
+        }
+    }
+
+    /// Takes the frame that is at `within` of what was read last. True if it is kept there.
+    #[inline]
+    fn forward<W: Wires>(
+        &mut self,
+        within: Range<usize>,
+        how: &Entering,
+        ingress: &Port,
+        pipeline: &Pipeline<'_>,
+        wires: &mut W,
+    ) -> bool {
+        let lane = ingress.counters.lane(pipeline.worker());
+        let (mut arena, bytes) = self.burst.split(&within);
+        let mut frame = match Frame::parse(bytes, how.header) {
             Ok(frame) => frame,
             Err(error) => {
                 lane.received_frames.add(1);
-                lane.received_bytes.add((len - FRAME_START) as u64);
+                lane.received_bytes.add(within.len() as u64);
                 lane.dropped(error.into());
-                return;
+                return false;
             }
         };
         let mut way = Way {
@@ -93,8 +129,16 @@ impl Forwarder {
             pipeline,
             wires,
         };
-        if first {
+        if how.first {
             pipeline.count(lane, &frame);
+        }
+        if how.outer_tos & 0b11 != 0 && ecn::apply(&mut frame, how.outer_tos).is_err() {
+            lane.dropped(DropReason::CongestionMarked);
+            return false;
+        }
+        if how.verify {
+            frame.verify_checksum();
+            frame.restore_super_frame(ingress.mtu());
         }
         let Decision { verdict, vlan } =
             pipeline.receive_again(ingress, &mut frame, &mut self.reply);
@@ -120,7 +164,7 @@ impl Forwarder {
             Verdict::Routed(exit) => match pipeline.topology().port(exit.port) {
                 Some(egress) => {
                     let how = Pipeline::routed(egress, exit.mtu, &frame);
-                    way.leave(egress, how, &frame, &mut arena)
+                    way.leave(egress, &how, &frame, &mut arena)
                 }
                 None => {
                     lane.dropped(DropReason::PortGone);
@@ -132,21 +176,20 @@ impl Forwarder {
                 None
             }
         };
-        if let Some(Boarded {
+        let Some(boarded) = boarded else {
+            return false;
+        };
+        let Boarded {
             egress,
             candidate,
             boarding,
-        }) = boarded
-        {
-            let kept = self.burst.keep(len);
-            if let Some(place) = self.trains.take(egress, boarding, kept, &candidate) {
-                self.trains
-                    .depart(place, &mut self.burst.arena(), pipeline, wires);
-            }
-            if self.trains.is_empty() {
-                self.burst.clear();
-            }
+        } = boarded;
+        let kept = self.burst.keep(&within);
+        if let Some(place) = self.trains.take(egress, boarding, kept, &candidate) {
+            self.trains
+                .depart(place, &mut self.burst.arena(), pipeline, wires);
         }
+        true
     }
 
     /// Sends what waits. To be called at the end of each burst, before the worker looks elsewhere.
@@ -165,6 +208,17 @@ impl Forwarder {
         }
         self.burst.clear();
     }
+}
+
+/// What is known of a frame beside its octets.
+struct Entering {
+    header: VnetHeader,
+    /// Nobody knows whether its checksum is right, and it may be worth to look.
+    verify: bool,
+    /// Of the packet it was in; zero if there was none.
+    outer_tos: u8,
+    /// It comes in for the first time, and is counted.
+    first: bool,
 }
 
 /// A frame that stays in the buffer as a part of a train.
@@ -190,34 +244,33 @@ impl<W: Wires> Way<'_, '_, W> {
         frame: &Frame<'_>,
         arena: &mut Arena<'_>,
     ) -> Option<Boarded> {
-        let how = match self.pipeline.egress(egress, vlan, frame) {
-            Ok(how) => how,
+        match &self.pipeline.egress(egress, vlan, frame) {
+            Ok(how) => self.leave(egress, how, frame, arena),
             Err(reason) => {
-                self.lane(egress).dropped(reason);
-                return None;
+                self.lane(egress).dropped(*reason);
+                None
             }
-        };
-        self.leave(egress, how, frame, arena)
+        }
     }
 
     #[inline]
     fn leave(
         &mut self,
         egress: &Port,
-        how: Egress,
+        how: &Egress,
         frame: &Frame<'_>,
         arena: &mut Arena<'_>,
     ) -> Option<Boarded> {
         // A train may become any kind of super-frame, with a checksum to complete.
-        if how == Egress::AS_IT_IS
+        if *how == Egress::AS_IT_IS
             && egress.capabilities == Capabilities::ALL
             && let Some(candidate) = Candidate::of(frame)
             && let Some(flow) = frame.flow()
         {
             let boarding = self.trains.board(
-                egress.id,
+                egress,
                 flow,
-                &candidate,
+                (frame, &candidate),
                 arena,
                 self.pipeline,
                 self.wires,
@@ -238,7 +291,7 @@ impl<W: Wires> Way<'_, '_, W> {
     }
 
     /// Asks everybody on `link` that is reached untagged. The host's interface has the router's
-    /// own address.
+    /// own address, and of two tunnels to the same hosts one is enough.
     fn ask(&mut self, link: Link, question: &[u8]) {
         let topology = self.pipeline.topology();
         let one;
@@ -250,7 +303,8 @@ impl<W: Wires> Way<'_, '_, W> {
             Link::Bridge(bridge) => topology.bridge(bridge).map_or(&[][..], |b| &b.ports),
         };
         for port in ports.iter().filter_map(|&port| topology.port(port)) {
-            if port.role != Role::Host && Vlan::NONE.leaves_by(port) {
+            let is_reached = port.tunnel.as_ref().is_none_or(|tunnel| tunnel.is_flooded);
+            if port.role != Role::Host && is_reached && Vlan::NONE.leaves_by(port) {
                 self.transmit(port).plain(question, TagAction::Keep);
             }
         }
@@ -268,9 +322,9 @@ impl<W: Wires> Way<'_, '_, W> {
             self.trains.flush(arena, self.pipeline, self.wires);
         }
         for egress in self.pipeline.audience(ingress, vlan, reach) {
-            match self.pipeline.egress(egress, vlan, frame) {
+            match &self.pipeline.egress(egress, vlan, frame) {
                 Ok(how) => self.transmit(egress).frame(frame, how),
-                Err(reason) => self.lane(egress).dropped(reason),
+                Err(reason) => self.lane(egress).dropped(*reason),
             }
         }
     }

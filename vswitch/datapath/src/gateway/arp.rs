@@ -12,6 +12,7 @@ use vswitch_packet::ethernet::HEADER_LEN;
 
 use super::{Gateway, Reply};
 use crate::heard::Heard;
+use crate::port::Role;
 use crate::verdict::{DropReason, Verdict};
 
 /// What happens to the ARP `packet` of an endpoint, which came to the gateway's MAC address
@@ -33,7 +34,11 @@ pub(super) fn receive(
     let left = |verdict| to_us.then_some(verdict);
 
     if gateway.owns(IpAddr::V4(sender)) {
-        return Some(Verdict::Drop(DropReason::SpoofedAddress));
+        // The same gateway of another host may ask, and is no neighbour.
+        return match heard.port.role {
+            Role::Tunnel => left(Verdict::Drop(DropReason::NotLocal)),
+            _ => Some(Verdict::Drop(DropReason::SpoofedAddress)),
+        };
     }
     // RFC 1812 §3.3.2: a group's hardware address is not to be believed.
     if !sender_mac.is_valid_source() {
@@ -54,14 +59,14 @@ pub(super) fn receive(
             reply,
         ))),
         // The host's kernel has addresses of its own, and questions of its own to be answered.
-        ArpOperation::Request => left(gateway.to_host()),
-        ArpOperation::Reply => left(gateway.to_host_or_taken()),
+        ArpOperation::Request => left(gateway.to_host(heard.port)),
+        ArpOperation::Reply => left(gateway.to_host_or_taken(heard.port)),
         ArpOperation::Unknown(_) => left(Verdict::Drop(DropReason::NotServed)),
     }
 }
 
 /// Writes "`owned` is at `mac`", for `asker`; gives its length.
-fn answer(
+pub(crate) fn answer(
     mac: MacAddr,
     owned: Ipv4Addr,
     (asker, asker_mac): (Ipv4Addr, MacAddr),

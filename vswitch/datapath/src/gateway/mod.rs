@@ -1,7 +1,7 @@
 //! The router's interface on a bridge: it owns the gateway's addresses, answers ARP, ND and ping
 //! for them, and hands the host's traffic to the host port.
 
-mod arp;
+pub(crate) mod arp;
 mod echo;
 pub(crate) mod nd;
 #[cfg(test)]
@@ -73,7 +73,7 @@ impl Gateway {
         let heard = Heard {
             interface,
             pending: &topology.router().pending,
-            port: ingress.id,
+            port: ingress,
             now,
         };
         match frame.network() {
@@ -116,10 +116,10 @@ impl Gateway {
         }
         if answered || passage.is_host(destination) {
             let turned = passage.hairpin(&self.policy, frame, ip, reply);
-            return turned.unwrap_or_else(|| self.to_host());
+            return turned.unwrap_or_else(|| self.to_host(passage.ingress()));
         }
         if is_link_scoped(destination) {
-            return self.to_host();
+            return self.to_host(passage.ingress());
         }
         if destination.is_loopback() || destination.is_unspecified() {
             return Verdict::Drop(DropReason::BadIpHeader);
@@ -127,15 +127,23 @@ impl Gateway {
         passage.forward(&self.policy, frame, ip, reply)
     }
 
-    /// What the gateway leaves to the host's kernel.
-    fn to_host(&self) -> Verdict {
-        self.host_port
-            .map_or(Verdict::Drop(DropReason::NotServed), Verdict::Out)
+    /// What the gateway leaves to the host's kernel: nothing from other hosts, as its answers would
+    /// go to the container of this host that has the address, or to none.
+    fn to_host(&self, from: &Port) -> Verdict {
+        match self.host_port {
+            _ if from.role == Role::Tunnel => Verdict::Drop(DropReason::NotLocal),
+            Some(port) => Verdict::Out(port),
+            None => Verdict::Drop(DropReason::NotServed),
+        }
     }
 
-    /// What the router has heard, and the host's kernel may have asked for as well.
-    fn to_host_or_taken(&self) -> Verdict {
-        self.host_port.map_or(Verdict::Taken, Verdict::Out)
+    /// What the router has heard, and the host's kernel may have asked a container of this host for as
+    /// well.
+    fn to_host_or_taken(&self, from: &Port) -> Verdict {
+        match self.host_port {
+            Some(port) if from.role != Role::Tunnel => Verdict::Out(port),
+            _ => Verdict::Taken,
+        }
     }
 
     /// Whether `address` is one of the gateway's configured addresses.
@@ -149,7 +157,7 @@ impl Gateway {
     }
 
     /// Whether nobody else may claim `address`.
-    fn is_own(&self, address: IpAddr) -> bool {
+    pub(crate) fn is_own(&self, address: IpAddr) -> bool {
         self.owns(address) || self.is_own_link_local(address)
     }
 

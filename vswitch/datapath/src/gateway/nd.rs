@@ -14,6 +14,7 @@ use vswitch_packet::{Frame, MacAddr};
 
 use super::{Gateway, Reply, verified_message};
 use crate::heard::Heard;
+use crate::port::Role;
 use crate::verdict::{DropReason, Verdict};
 
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
@@ -42,7 +43,11 @@ pub(super) fn receive(
 ) -> Option<Verdict> {
     let message = Message::read(frame, ip)?;
     if gateway.is_own(IpAddr::V6(message.source)) {
-        return Some(Verdict::Drop(DropReason::SpoofedAddress));
+        // As with ARP.
+        return match heard.port.role {
+            Role::Tunnel => to_us.then_some(Verdict::Drop(DropReason::NotLocal)),
+            _ => Some(Verdict::Drop(DropReason::SpoofedAddress)),
+        };
     }
     match message.body {
         NdiscRepr::NeighborSolicit {
@@ -60,6 +65,7 @@ pub(super) fn receive(
             Some(Verdict::Reply(answer(
                 gateway.mac,
                 target_addr,
+                true,
                 asker,
                 reply,
             )))
@@ -77,7 +83,7 @@ pub(super) fn receive(
                 advertised(heard, target, mac, flags, to_us);
             }
             // The host's kernel may have asked.
-            to_us.then(|| gateway.to_host_or_taken())
+            to_us.then(|| gateway.to_host_or_taken(heard.port))
         }
         _ => None,
     }
@@ -207,17 +213,19 @@ pub(crate) fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
     Ipv6Addr::from([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c])
 }
 
-/// Writes "`owned` is at `mac`, a router"; gives its length.
+/// Writes "`owned` is at `mac`, which is or is not a router"; gives its length.
 ///
 /// RFC 4861 §7.2.4: to all nodes and unsolicited if duplicate address detection asked, which has
 /// no address to answer to.
-fn answer(
+pub(crate) fn answer(
     mac: MacAddr,
     owned: Ipv6Addr,
+    is_router: bool,
     (asker, asker_mac): (Ipv6Addr, MacAddr),
     reply: &mut Reply,
 ) -> usize {
-    let mut flags = NdiscNeighborFlags::ROUTER | NdiscNeighborFlags::OVERRIDE;
+    let mut flags = NdiscNeighborFlags::OVERRIDE;
+    flags.set(NdiscNeighborFlags::ROUTER, is_router);
     let (to, to_mac) = if asker.is_unspecified() {
         (ALL_NODES, ALL_NODES_MAC)
     } else {

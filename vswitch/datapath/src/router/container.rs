@@ -7,12 +7,13 @@ use vswitch_packet::Frame;
 use vswitch_packet::ip::IpHeader;
 
 use super::interface::Interface;
+use super::notice::Notice;
 use super::passage::{Exit, Passage, Stop};
 use super::policy::{Mode, Policy};
 use super::{header, notice};
 use crate::bridge::{Bridge, BridgeId};
 use crate::gateway::Gateway;
-use crate::neighbour::{Neighbour, Origin};
+use crate::neighbour::Neighbour;
 use crate::port::{Port, PortId, Role};
 use crate::verdict::DropReason;
 use crate::vlan::Vlan;
@@ -34,6 +35,10 @@ impl<'a> Network<'a> {
     }
 }
 
+/// To a container of another host: its answer would leave by that host's router, which knows nothing
+/// of what this one forwarded.
+pub(super) const REMOTE: Stop = Stop::tell(DropReason::NotLocal, Notice::Unreachable);
+
 /// A container that a packet is for.
 #[derive(Clone, Copy)]
 pub(super) struct Container<'a> {
@@ -45,6 +50,11 @@ pub(super) struct Container<'a> {
 impl Container<'_> {
     pub(super) const fn owner(&self) -> Owner {
         Owner(self.port.id.0)
+    }
+
+    /// Whether it is on another host.
+    pub(super) fn is_remote(&self) -> bool {
+        self.port.role == Role::Tunnel
     }
 }
 
@@ -65,15 +75,7 @@ impl<'a> Passage<'a> {
             return Err(DropReason::DirectedBroadcast.into());
         }
         let neighbour = self.neighbour(&network.interface(), address)?;
-        let port = match neighbour.origin {
-            Origin::Static => neighbour.port,
-            // It may have moved since it spoke to the gateway.
-            Origin::Learned => {
-                let fdb = &network.bridge.fdb;
-                let heard = fdb.lookup(Vlan::NONE, neighbour.mac, self.now);
-                heard.unwrap_or(neighbour.port)
-            }
-        };
+        let port = network.bridge.port_of(&neighbour, self.now);
         self.behind(network, port, neighbour)
     }
 
@@ -96,7 +98,9 @@ impl<'a> Passage<'a> {
         neighbour: Neighbour,
     ) -> Result<Container<'a>, Stop> {
         let port = self.topology.port(port).ok_or(DropReason::PortGone)?;
-        if port.bridge != Some(network.bridge.id) || port.role != Role::Endpoint {
+        if port.bridge != Some(network.bridge.id)
+            || !matches!(port.role, Role::Endpoint | Role::Tunnel)
+        {
             return Err(DropReason::PortGone.into());
         }
         if !Vlan::NONE.leaves_by(port) {
@@ -140,7 +144,7 @@ impl<'a> Passage<'a> {
         frame: &Frame<'_>,
         ip: &IpHeader,
     ) -> Result<(), Stop> {
-        header::check(frame, ip, container.port.mtu)
+        header::check(frame, ip, container.port.mtu())
     }
 
     /// Sends the packet on to `container`.
@@ -153,7 +157,7 @@ impl<'a> Passage<'a> {
         header::step(frame, ip, network.gateway.mac, neighbour.mac);
         Exit {
             port: port.id,
-            mtu: port.mtu,
+            mtu: port.mtu(),
         }
     }
 

@@ -35,7 +35,8 @@ pub(super) fn check(frame: &Frame<'_>, ip: &IpHeader, mtu: u16) -> Result<(), St
     Ok(())
 }
 
-fn may_be_fragmented(frame: &Frame<'_>, ip: &IpHeader) -> bool {
+/// Whether a router may divide the packet: IPv4 without DF (RFC 791 §2.3).
+pub(crate) fn may_be_fragmented(frame: &Frame<'_>, ip: &IpHeader) -> bool {
     let flags = frame.bytes().get(usize::from(ip.start) + V4_FLAGS);
     ip.version == Version::V4 && flags.is_some_and(|flags| flags & DONT_FRAGMENT == 0)
 }

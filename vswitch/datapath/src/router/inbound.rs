@@ -8,6 +8,7 @@ use vswitch_packet::ethernet::{HEADER_LEN, TAG_LEN};
 use vswitch_packet::ip::IpHeader;
 use vswitch_packet::{Frame, MacAddr, Moment, Network};
 
+use super::container::REMOTE;
 use super::header;
 use super::interface::Interface;
 use super::martian;
@@ -43,7 +44,7 @@ pub(crate) fn receive(
     let heard = Heard {
         interface: entrance,
         pending: &topology.router().pending,
-        port: ingress.id,
+        port: ingress,
         now,
     };
     let to_us = frame.destination() == uplink.mac;
@@ -154,7 +155,15 @@ impl Passage<'_> {
         };
         let container = self.resident(network, destination)?;
         Self::check(&container, frame, ip)?;
-        self.admit(&container, admit, frame)?;
+        let admitted = match container.is_remote() {
+            true => Admit::Answers,
+            false => admit,
+        };
+        self.admit(&container, admitted, frame)
+            .map_err(|stop| match stop {
+                Stop::Rejected(DropReason::NotPublished, _) if admitted != admit => REMOTE,
+                stop => stop,
+            })?;
         Ok(Self::deliver(&container, frame, ip))
     }
 }

@@ -32,6 +32,7 @@ pub use policy::{FamilyPolicy, Mode, Policy};
 pub use route::{Hop, Route, RouteKind, Routes};
 pub use uplink::Uplink;
 
+pub(crate) use header::may_be_fragmented;
 pub(crate) use interface::Interface;
 pub(crate) use martian::{is_link_scoped, is_source_nowhere};
 pub(crate) use notice::{MAX_V6 as MAX_NOTICE, Notice};

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use vswitch_packet::ethernet::HEADER_LEN;
 use vswitch_packet::ip::{Fragment, IpHeader, Transport, Version, protocol};
-use vswitch_packet::{EtherType, Frame, Moment, Network, checksum};
+use vswitch_packet::{EtherType, Frame, MacAddr, Moment, Network, checksum};
 
 use super::interface::Interface;
 use super::martian;
@@ -66,18 +66,16 @@ impl Notice {
         }
     }
 
-    /// Writes the error about `frame`, which came in by `interface`, to the front of `reply`: an
-    /// untagged frame to where it came from. Gives its length, or `None` if the router has no
-    /// address to speak from.
+    /// Writes the error about `frame` to the front of `reply`, as the one at `own` and `mac` tells it:
+    /// an untagged frame to where it came from. Gives its length.
     pub(crate) fn write(
         self,
         frame: &Frame<'_>,
         ip: &IpHeader,
-        interface: &Interface<'_>,
+        (own, mac): (IpAddr, MacAddr),
         reply: &mut [u8],
     ) -> Option<usize> {
         let sender = ip.source(frame.bytes());
-        let own = interface.address_towards(sender)?;
         let (headers, max) = match ip.version {
             Version::V4 => (V4_HEADER + ICMP_HEADER, MAX_V4),
             Version::V6 => (V6_HEADER + ICMP_HEADER, MAX_V6),
@@ -93,7 +91,7 @@ impl Notice {
             Version::V6 => EtherType::IPV6,
         };
         put(link, 0, &frame.source().0);
-        put(link, 6, &interface.mac.0);
+        put(link, 6, &mac.0);
         put(link, 12, &ethertype.0.to_be_bytes());
         let (header, message) = out.split_at_mut(headers - ICMP_HEADER);
         write_header(header, own, sender, ICMP_HEADER + quote.len());
@@ -111,6 +109,20 @@ impl Notice {
         let sum = !checksum::add(checksum::sum(message), pseudo);
         put(message, 2, &sum.to_be_bytes());
         Some(HEADER_LEN + len)
+    }
+
+    /// Whether the sender of `frame` may be told anything about it: never about an ICMP error, a later
+    /// fragment, what was sent to a group, or from an address that names no single station (RFC 1812
+    /// §4.3.2.7, RFC 4443 §2.4 (e)).
+    pub(crate) fn is_due(frame: &Frame<'_>, ip: &IpHeader, interface: &Interface<'_>) -> bool {
+        let bytes = frame.bytes();
+        let (source, destination) = (ip.source(bytes), ip.destination(bytes));
+        let one = martian::crosses_routers(source) || interface.is_on_link(source);
+        one && !interface.is_broadcast(source)
+            && !frame.destination().is_multicast()
+            && !destination.is_multicast()
+            && ip.fragment != Fragment::Later
+            && !is_error(frame, ip)
     }
 }
 
@@ -135,20 +147,6 @@ fn write_header(header: &mut [u8], own: IpAddr, sender: IpAddr, payload: usize) 
         }
         _ => {}
     }
-}
-
-/// Whether the sender of `frame` may be told anything about it: never about an ICMP error, a later
-/// fragment, what was sent to a group, or from an address that names no single station (RFC 1812
-/// §4.3.2.7, RFC 4443 §2.4 (e)).
-pub(crate) fn is_due(frame: &Frame<'_>, ip: &IpHeader, interface: &Interface<'_>) -> bool {
-    let bytes = frame.bytes();
-    let (source, destination) = (ip.source(bytes), ip.destination(bytes));
-    let one = martian::crosses_routers(source) || interface.is_on_link(source);
-    one && !interface.is_broadcast(source)
-        && !frame.destination().is_multicast()
-        && !destination.is_multicast()
-        && ip.fragment != Fragment::Later
-        && !is_error(frame, ip)
 }
 
 /// Whether the packet is an ICMP error, or may be one.

@@ -6,6 +6,7 @@ use vswitch_nat::{Admit, Nat, Outbound, Owner};
 use vswitch_packet::Frame;
 use vswitch_packet::ip::IpHeader;
 
+use super::container::REMOTE;
 use super::interface::Interface;
 use super::notice::Notice;
 use super::passage::{Exit, Passage, Stop};
@@ -14,6 +15,7 @@ use super::route::{Hop, RouteKind};
 use super::{header, martian};
 use crate::bridge::BridgeId;
 use crate::gateway::Reply;
+use crate::port::Role;
 use crate::verdict::{DropReason, Verdict};
 
 /// No way: neither a route, nor an uplink at its end.
@@ -80,11 +82,16 @@ impl Passage<'_> {
         if !martian::crosses_routers(destination) {
             return Err(DropReason::Martian.into());
         }
+        let bridge = self.topology.bridge_of(destination);
+        if let Some(id) = bridge.filter(|id| policy.siblings.contains(id)) {
+            self.check_source(frame, ip)?;
+            return self.to_sibling(id, frame, ip);
+        }
         if policy.internal {
             return Err(DropReason::Internal.into());
         }
         self.check_source(frame, ip)?;
-        match self.topology.bridge_of(destination) {
+        match bridge {
             Some(id) if Some(id) == self.ingress.bridge => {
                 let broadcast = self.entrance.is_broadcast(destination);
                 Err(if broadcast {
@@ -115,6 +122,14 @@ impl Passage<'_> {
         Ok(())
     }
 
+    /// To a container of the same network's segment `id`. Nothing is remembered: the answer to what
+    /// another host's router forwarded may come by here, and the other way round.
+    fn to_sibling(&self, id: BridgeId, frame: &mut Frame<'_>, ip: &IpHeader) -> Result<Exit, Stop> {
+        let container = self.resident(self.network(id)?, ip.destination(frame.bytes()))?;
+        Self::check(&container, frame, ip)?;
+        Ok(Self::deliver(&container, frame, ip))
+    }
+
     /// To a container of another network, untranslated: if both networks are peers, or the other
     /// admits it, or as an answer.
     fn to_network(
@@ -137,6 +152,9 @@ impl Passage<'_> {
             return Err(DropReason::Isolated.into());
         }
         let container = self.resident(network, ip.destination(frame.bytes()))?;
+        if (peers || routed) && (container.is_remote() || self.ingress.role == Role::Tunnel) {
+            return Err(REMOTE);
+        }
         Self::check(&container, frame, ip)?;
         if let Some(nat) = nat {
             let admit = if routed {
@@ -180,6 +198,9 @@ impl Passage<'_> {
         let uplink = router.uplink(hop.port).ok_or(NO_ROUTE)?;
         let port = self.topology.port(hop.port).ok_or(NO_ROUTE)?;
         let interface = Interface::of_uplink(uplink);
+        if self.topology.tunnels().vteps().is_peer(frame, ip) {
+            return Err(DropReason::Reflected.into());
+        }
         if hop.gateway.is_none() && interface.is_broadcast(destination) {
             return Err(DropReason::DirectedBroadcast.into());
         }

@@ -91,10 +91,16 @@ impl<'a> Passage<'a> {
     pub(crate) fn resumed(topology: &'a Topology, ingress: &'a Port, now: Moment) -> Option<Self> {
         let link = match ingress.role {
             Role::Uplink => Link::Uplink(ingress.id),
-            Role::Endpoint | Role::Host => Link::Bridge(ingress.bridge?),
+            Role::Endpoint | Role::Host | Role::Tunnel => Link::Bridge(ingress.bridge?),
+            Role::Underlay => return None,
         };
         let entrance = Interface::on(topology, link)?;
         Some(Self::new(topology, ingress, entrance, now))
+    }
+
+    /// Where it came in.
+    pub(crate) const fn ingress(&self) -> &'a Port {
+        self.ingress
     }
 
     /// Out again where it came in.
@@ -177,9 +183,13 @@ impl<'a> Passage<'a> {
         reply: &mut Reply,
     ) -> Verdict {
         let len = notice::ip_of(frame)
-            .filter(|ip| notice::is_due(frame, ip, &self.entrance))
+            .filter(|ip| Notice::is_due(frame, ip, &self.entrance))
             .filter(|_| self.router().notices.admit(self.ingress.id, self.now))
-            .and_then(|ip| notice.write(frame, &ip, &self.entrance, reply));
+            .and_then(|ip| {
+                let sender = ip.source(frame.bytes());
+                let own = self.entrance.address_towards(sender)?;
+                notice.write(frame, &ip, (own, self.entrance.mac), reply)
+            });
         len.map_or(Verdict::Drop(reason), |len| Verdict::Rejected(reason, len))
     }
 }

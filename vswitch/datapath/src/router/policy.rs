@@ -20,6 +20,8 @@ pub struct Policy {
     pub filtering: Filtering,
     /// The networks whose containers it exchanges packets with, untranslated. Listed on both sides.
     pub peers: Vec<BridgeId>,
+    /// The other segments of the same network: nothing is held back between them.
+    pub siblings: Vec<BridgeId>,
 }
 
 impl Policy {

@@ -38,7 +38,14 @@ pub(crate) fn write(
     }
 }
 
-fn arp(mac: MacAddr, own: Ipv4Addr, target: Ipv4Addr, to: MacAddr, reply: &mut [u8]) -> usize {
+/// Writes the request of the one at `mac` and `own` after `target`; gives its length.
+pub(crate) fn arp(
+    mac: MacAddr,
+    own: Ipv4Addr,
+    target: Ipv4Addr,
+    to: MacAddr,
+    reply: &mut [u8],
+) -> usize {
     let arp = ArpRepr::EthernetIpv4 {
         operation: ArpOperation::Request,
         source_hardware_addr: EthernetAddress(mac.0),

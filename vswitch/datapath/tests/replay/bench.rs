@@ -3,17 +3,24 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::io::IoSlice;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use vswitch_datapath::router::Policy;
+use vswitch_datapath::tunnel::Stranger;
 use vswitch_datapath::{
-    Bridge, BridgeId, DropReason, Fdb, Forwarder, Gateway, Identity, Neighbours, Pipeline, Port,
-    PortCounters, PortId, Role, SendError, Topology, Totals, Wires,
+    Bridge, BridgeId, DropReason, Fdb, Forwarder, Gateway, Identity, Neighbours, Overlay, Pipeline,
+    Port, PortCounters, PortId, Role, Topology, Totals, Tunnel,
 };
+use vswitch_packet::ip::Version;
 use vswitch_packet::{Capabilities, MacAddr, Moment};
+use vswitch_vxlan::ecn::Dscp;
+use vswitch_vxlan::{Path, Vni};
 
 use crate::counters::{self, Change, Changes, on};
+use crate::datagrams::{Delivery, HandOver};
+pub(crate) use crate::outputs::Fault;
+use crate::outputs::Outputs;
 use crate::station::{GATEWAY, at};
 use crate::tap_frame::TapFrame;
 
@@ -30,54 +37,6 @@ pub(crate) struct Bench {
     outputs: Outputs,
     now: Moment,
     settled: BTreeMap<PortId, Totals>,
-}
-
-/// What came out, in order, and which outputs fail.
-#[derive(Default)]
-struct Outputs {
-    sent: Vec<(PortId, TapFrame)>,
-    faults: BTreeMap<PortId, Fault>,
-}
-
-/// How an output fails.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Fault {
-    Always(SendError),
-    /// Super-frames only.
-    Super(SendError),
-    /// After this many frames.
-    After(usize, SendError),
-    /// One frame in so many is lost, the first in `left`.
-    Periodic {
-        period: usize,
-        left: usize,
-        lost: u64,
-    },
-}
-
-impl Wires for Outputs {
-    fn send(&mut self, port: PortId, parts: &[IoSlice<'_>]) -> Result<(), SendError> {
-        let octets: Vec<_> = parts.iter().flat_map(|part| part.iter().copied()).collect();
-        let frame = TapFrame::read(&octets);
-        match self.faults.get_mut(&port) {
-            Some(Fault::Always(error)) => return Err(*error),
-            Some(Fault::Super(error)) if frame.is_super() => return Err(*error),
-            Some(Fault::After(left, error)) => match left.checked_sub(1) {
-                Some(fewer) => *left = fewer,
-                None => return Err(*error),
-            },
-            Some(Fault::Periodic { period, left, lost }) => {
-                *left -= 1;
-                if *left == 0 {
-                    (*left, *lost) = (*period, *lost + 1);
-                    return Err(SendError::Full);
-                }
-            }
-            Some(Fault::Super(_)) | None => {}
-        }
-        self.sent.push((port, frame));
-        Ok(())
-    }
 }
 
 impl Bench {
@@ -136,6 +95,7 @@ impl Bench {
             neighbours: Arc::new(Neighbours::default()),
             groups: None,
             gateway: None,
+            overlay: None,
         });
     }
 
@@ -153,6 +113,7 @@ impl Bench {
             isolated: false,
             identity: None,
             storm: None,
+            tunnel: None,
             counters,
         });
     }
@@ -164,6 +125,59 @@ impl Bench {
         self.topology.remove_port(id);
         (port.role, port.bridge, port.mac) = (Role::Uplink, None, mac);
         self.topology.add_port(port);
+    }
+
+    /// Adds the sockets of tunnels.
+    pub(crate) fn add_underlay(&mut self, id: PortId) {
+        self.add_uplink_port(id, MacAddr::ZERO);
+        self.edit_port(id, |port| port.role = Role::Underlay);
+    }
+
+    /// Makes `bridge` a part of segment `vni`, behind `underlays`.
+    pub(crate) fn add_segment(&mut self, bridge: BridgeId, vni: u32, underlays: &[PortId]) {
+        self.topology.edit_bridge(bridge, |bridge| {
+            bridge.overlay = Some(Overlay {
+                vni: Vni::new(vni).unwrap(),
+                underlays: underlays.to_vec(),
+                accept_unknown: false,
+                suppress: false,
+            });
+        });
+    }
+
+    /// Adds a tunnel of `bridge`'s segment to `peer`, behind the segment's first underlay: flooded,
+    /// learning, without tags, its path as long as an Ethernet's.
+    pub(crate) fn add_tunnel(&mut self, id: PortId, bridge: BridgeId, peer: IpAddr) {
+        let overlay = self.topology.bridge(bridge).unwrap().overlay.clone();
+        let Overlay { vni, underlays, .. } = overlay.unwrap();
+        let version = match peer {
+            IpAddr::V4(_) => Version::V4,
+            IpAddr::V6(_) => Version::V6,
+        };
+        self.add_port(id, bridge);
+        self.edit_port(id, |port| {
+            (port.role, port.mac, port.mtu) = (Role::Tunnel, MacAddr::ZERO, u16::MAX);
+            port.tunnel = Some(Box::new(Tunnel {
+                underlay: underlays[0],
+                vni,
+                peer: SocketAddr::new(peer, vswitch_vxlan::PORT),
+                path: Arc::new(Path::new(version, 1500)),
+                is_flooded: true,
+                ttl: None,
+                dscp: Dscp::default(),
+                tagged: false,
+                learning: true,
+                learn_limit: 1024,
+            }));
+        });
+    }
+
+    pub(crate) fn edit_tunnel(&mut self, id: PortId, change: impl FnOnce(&mut Tunnel)) {
+        self.edit_port(id, |port| change(port.tunnel.as_mut().unwrap()));
+    }
+
+    pub(crate) fn tunnel(&self, id: PortId) -> &Tunnel {
+        self.port(id).tunnel.as_ref().unwrap()
     }
 
     pub(crate) fn guard(&mut self, id: PortId) {
@@ -214,6 +228,16 @@ impl Bench {
         self.outputs.faults.insert(port, fault);
     }
 
+    /// Datagrams to `peer` fail.
+    pub(crate) fn fail_towards(&mut self, peer: IpAddr, fault: Fault) {
+        self.outputs.tunnel_faults.insert(peer, fault);
+    }
+
+    pub(crate) fn heal(&mut self) {
+        self.outputs.faults.clear();
+        self.outputs.tunnel_faults.clear();
+    }
+
     /// Frames that [`Fault::Periodic`] has lost at `port`.
     pub(crate) fn lost(&self, port: PortId) -> u64 {
         match self.outputs.faults.get(&port) {
@@ -249,6 +273,31 @@ impl Bench {
         self.forwarder.flush(&pipeline, &mut self.outputs);
     }
 
+    /// Lets datagrams come in at `underlay` within one burst.
+    pub(crate) fn arrive<'d>(
+        &mut self,
+        underlay: PortId,
+        deliveries: impl IntoIterator<Item = &'d Delivery>,
+    ) {
+        let pipeline = Pipeline::new(&self.topology, 0, self.now);
+        for (count, delivery) in deliveries.into_iter().enumerate() {
+            if (count > 0 && count % BURST == 0) || self.forwarder.room().is_none() {
+                self.forwarder.flush(&pipeline, &mut self.outputs);
+            }
+            let octets = delivery.octets();
+            self.forwarder.room().unwrap()[..octets.len()].copy_from_slice(&octets);
+            let underlay = self.topology.port(underlay).unwrap();
+            self.forwarder.receive_datagrams(
+                octets.len(),
+                &delivery.arrival(),
+                underlay,
+                &pipeline,
+                &mut self.outputs,
+            );
+        }
+        self.forwarder.flush(&pipeline, &mut self.outputs);
+    }
+
     /// Lets octets come in as they are, without a virtio header of their own.
     pub(crate) fn raw(&mut self, port: PortId, octets: &[u8]) {
         let pipeline = Pipeline::new(&self.topology, 0, self.now);
@@ -264,6 +313,13 @@ impl Bench {
         self.forwarder.tick(&pipeline, &mut self.outputs);
     }
 
+    pub(crate) fn run_announce(&mut self, bridge: BridgeId, port: PortId, addresses: &[IpAddr]) {
+        let pipeline = Pipeline::new(&self.topology, 0, self.now);
+        let place = (bridge, port);
+        self.forwarder
+            .announce(place, addresses, &pipeline, &mut self.outputs);
+    }
+
     pub(crate) fn enter(&mut self, port: PortId, frame: &TapFrame) {
         self.burst([(port, frame)]);
     }
@@ -271,6 +327,16 @@ impl Bench {
     /// Takes what came out.
     pub(crate) fn sent(&mut self) -> Vec<(PortId, TapFrame)> {
         std::mem::take(&mut self.outputs.sent)
+    }
+
+    /// Takes the datagrams that were handed over.
+    pub(crate) fn handed_over(&mut self) -> Vec<HandOver> {
+        std::mem::take(&mut self.outputs.handed_over)
+    }
+
+    /// Takes the hosts that would be peers.
+    pub(crate) fn strangers(&mut self) -> Vec<Stranger> {
+        std::mem::take(&mut self.outputs.strangers)
     }
 
     /// Takes what came out, of which all must be at `port`.
@@ -398,6 +464,8 @@ impl Drop for Bench {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             self.assert_sent([]);
+            assert_eq!(self.handed_over(), [], "handed over");
+            assert_eq!(self.strangers(), [], "strangers");
             self.assert_counted([]);
         }
     }

@@ -18,7 +18,7 @@ pub(crate) fn bench() -> Bench {
 }
 
 /// `count` datagrams of a flow, each with its number in front.
-fn numbered(packet: &Packet, count: u32) -> Vec<TapFrame> {
+pub(crate) fn numbered(packet: &Packet, count: u32) -> Vec<TapFrame> {
     let number = |n: u32| {
         let mut data = packet.payload.clone();
         data[..4].copy_from_slice(&n.to_be_bytes());
@@ -28,7 +28,7 @@ fn numbered(packet: &Packet, count: u32) -> Vec<TapFrame> {
 }
 
 /// Consecutive segments of one connection.
-fn segments(version: Version, len: usize, count: u32) -> Vec<Packet> {
+pub(crate) fn segments(version: Version, len: usize, count: u32) -> Vec<Packet> {
     let next = |n: u32| {
         let from = |tcp: &mut etherparse::TcpHeader| {
             tcp.sequence_number = tcp.sequence_number.wrapping_add(n * len as u32);

@@ -127,7 +127,7 @@ fn header() -> impl Strategy<Value = VnetHeader> {
         )
 }
 
-fn frame() -> impl Strategy<Value = TapFrame> {
+pub(crate) fn frame() -> impl Strategy<Value = TapFrame> {
     let honest = honest();
     let damaged = (
         0..honest.len(),
@@ -160,11 +160,11 @@ fn frame() -> impl Strategy<Value = TapFrame> {
     prop_oneof![20 => damaged, 4 => noise, 1 => long]
 }
 
-fn count(changes: &Changes, port: PortId, name: &'static str) -> u64 {
+pub(crate) fn count(changes: &Changes, port: PortId, name: &'static str) -> u64 {
     changes.get(&(port, name)).copied().unwrap_or(0)
 }
 
-fn drops(changes: &Changes, port: PortId) -> u64 {
+pub(crate) fn drops(changes: &Changes, port: PortId) -> u64 {
     DropReason::ALL
         .iter()
         .map(|reason| count(changes, port, reason.name()))

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use vswitch_datapath::{DropReason, PortId, Totals};
 
+use crate::datagrams::{Delivery, HandOver};
 use crate::tap_frame::TapFrame;
 
 /// By port and name; what is not in it is zero.
@@ -40,6 +41,19 @@ impl Change {
         })
     }
 
+    /// Datagrams, at an underlay.
+    pub(crate) fn arrived<'d>(self, deliveries: impl IntoIterator<Item = &'d Delivery>) -> Self {
+        deliveries.into_iter().fold(self, |change, delivery| {
+            let is_super = delivery.datagrams.len() > 1;
+            let change = change.and("received_super", is_super.into());
+            delivery.datagrams.iter().fold(change, |change, datagram| {
+                change
+                    .and("received_frames", 1)
+                    .and("received_bytes", datagram.len() as u64)
+            })
+        })
+    }
+
     /// Received, but not believed to be a super-frame.
     pub(crate) fn received_refused(self, frame: &TapFrame) -> Self {
         self.and("received_frames", 1)
@@ -52,6 +66,17 @@ impl Change {
                 .and("sent_frames", 1)
                 .and("sent_bytes", frame.bytes.len() as u64)
                 .and("sent_super", frame.is_super().into())
+        })
+    }
+
+    /// Datagrams, at a tunnel.
+    pub(crate) fn handed_over<'h>(self, all: impl IntoIterator<Item = &'h HandOver>) -> Self {
+        all.into_iter().fold(self, |change, one| {
+            let frames = one.datagrams.iter().map(|datagram| datagram.len() - 8);
+            change
+                .and("sent_frames", 1)
+                .and("sent_bytes", frames.sum::<usize>() as u64)
+                .and("sent_super", (one.datagrams.len() > 1).into())
         })
     }
 

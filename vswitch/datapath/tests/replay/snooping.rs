@@ -16,8 +16,8 @@ use crate::tap_frame::TapFrame;
 use crate::wire::sum;
 
 /// 239.1.2.3 and ff05::123.
-const GROUP: [u8; 4] = [239, 1, 2, 3];
-const GROUP6: Ipv6Addr = Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 0, 0x123);
+pub(crate) const GROUP: [u8; 4] = [239, 1, 2, 3];
+pub(crate) const GROUP6: Ipv6Addr = Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 0, 0x123);
 
 fn bench() -> Bench {
     let mut bench = Bench::new(4);
@@ -51,7 +51,7 @@ fn igmp(from: Station, to: [u8; 4], message: &[u8]) -> TapFrame {
     })
 }
 
-fn query(from: Station) -> TapFrame {
+pub(crate) fn query(from: Station) -> TapFrame {
     igmp(
         from,
         [224, 0, 0, 1],
@@ -60,7 +60,7 @@ fn query(from: Station) -> TapFrame {
 }
 
 /// IGMPv3: changes to EXCLUDE of nobody, or to INCLUDE of nobody.
-fn report(from: Station, address: [u8; 4], joins: bool) -> TapFrame {
+pub(crate) fn report(from: Station, address: [u8; 4], joins: bool) -> TapFrame {
     let kind = if joins { 4 } else { 3 };
     let record = [&[0x22, 0, 0, 0, 0, 0, 0, 1, kind, 0, 0, 0][..], &address].concat();
     igmp(from, [224, 0, 0, 22], &record)
@@ -78,7 +78,7 @@ fn mld(from: Station, to: Ipv6Addr, message: &[u8]) -> TapFrame {
     )
 }
 
-fn query6(from: Station) -> TapFrame {
+pub(crate) fn query6(from: Station) -> TapFrame {
     let nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
     mld(
         from,
@@ -92,7 +92,7 @@ fn query6(from: Station) -> TapFrame {
     )
 }
 
-fn report6(from: Station, address: Ipv6Addr, joins: bool) -> TapFrame {
+pub(crate) fn report6(from: Station, address: Ipv6Addr, joins: bool) -> TapFrame {
     let kind = if joins { 4 } else { 3 };
     let record = [
         &[143, 0, 0, 0, 0, 0, 0, 1, kind, 0, 0, 0][..],
@@ -102,11 +102,11 @@ fn report6(from: Station, address: Ipv6Addr, joins: bool) -> TapFrame {
     mld(from, Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x16), &record)
 }
 
-fn data(from: Station) -> TapFrame {
+pub(crate) fn data(from: Station) -> TapFrame {
     udp(V4, from, group(GROUP), 100).offloaded()
 }
 
-fn data6(from: Station) -> TapFrame {
+pub(crate) fn data6(from: Station) -> TapFrame {
     udp(V6, from, group6(GROUP6), 100).offloaded()
 }
 

@@ -28,7 +28,9 @@ pub(crate) fn stream<'f>(frames: impl IntoIterator<Item = &'f TapFrame>) -> Vec<
     let mut packets: Vec<_> = frames.into_iter().flat_map(packets).collect();
     for packet in &mut packets {
         let at = link_len(packet);
-        if packet[at - 2..at] == [0x08, 0] && packet[at + 6] & 0x40 != 0 {
+        if packet.len() < at + 20 {
+            // No packet.
+        } else if packet[at - 2..at] == [0x08, 0] && packet[at + 6] & 0x40 != 0 {
             packet[at + 4..at + 6].fill(0);
             packet[at + 10..at + 12].fill(0);
             if packet[at + 9] == 6 {
@@ -62,8 +64,8 @@ pub(crate) fn assert_same_stream<'f>(
 }
 
 fn one_zero(packet: &mut [u8], field: usize) {
-    if packet[field..field + 2] == [0xff, 0xff] {
-        packet[field..field + 2].fill(0);
+    if let Some(sum @ [0xff, 0xff]) = packet.get_mut(field..field + 2) {
+        sum.fill(0);
     }
 }
 

@@ -118,6 +118,7 @@ fn port(role: Role) -> Port {
         isolated: true,
         identity: None,
         storm: None,
+        tunnel: None,
         counters: Arc::new(PortCounters::new(1)),
     }
 }
