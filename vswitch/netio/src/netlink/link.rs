@@ -189,6 +189,18 @@ impl Netlink {
         )
     }
 
+    /// Sets how many segments the kernel puts into one super-frame for an interface at most.
+    ///
+    /// # Errors
+    /// As [`Netlink::set_up`].
+    pub fn set_gso_max_segs(&mut self, index: u32, segments: u32) -> Result<(), NetlinkError> {
+        self.set(
+            format_args!("let super-frames of interface {index} have {segments} segments"),
+            index,
+            LinkAttribute::GsoMaxSegs(segments),
+        )
+    }
+
     /// Moves an interface to another namespace. It is set down and loses addresses and routes.
     ///
     /// # Errors

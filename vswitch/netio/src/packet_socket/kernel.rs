@@ -1,12 +1,14 @@
 //! The calls that no safe wrapper has (`linux/if_packet.h`).
 
 use std::io;
+use std::mem::offset_of;
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::ptr;
 
-use socket2::{SockAddr, SockAddrStorage};
+use socket2::{SockAddr, SockAddrStorage, Socket};
 
 use super::{Received, VlanTag};
+use crate::message::{self, Control, ControlMessage, Message};
+use crate::socket_option::{get, set};
 
 /// The address that binds a socket to all frames of an interface.
 pub(super) fn address(interface: u32) -> SockAddr {
@@ -52,7 +54,7 @@ pub(super) fn join_group(
     };
     set(fd, libc::SOL_PACKET, libc::PACKET_FANOUT, &argument)?;
     // The number is in the low half of what the option says now.
-    Ok(get(fd, libc::PACKET_FANOUT)? as u16)
+    Ok(get(fd, libc::SOL_PACKET, libc::PACKET_FANOUT)? as u16)
 }
 
 pub(super) fn join_promiscuous(fd: BorrowedFd<'_>, interface: u32) -> io::Result<()> {
@@ -70,93 +72,25 @@ pub(super) fn join_promiscuous(fd: BorrowedFd<'_>, interface: u32) -> io::Result
     )
 }
 
-pub(super) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
-    let mut piece = libc::iovec {
-        iov_base: buffer.as_mut_ptr().cast(),
-        iov_len: buffer.len(),
-    };
-    // Room for one `tpacket_auxdata`, aligned as `cmsghdr` wants it.
-    let mut control = [0u64; 8];
-    // SAFETY: null pointers and zero lengths are a valid `msghdr`.
-    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-    message.msg_iov = &raw mut piece;
-    message.msg_iovlen = 1;
-    message.msg_control = control.as_mut_ptr().cast();
-    message.msg_controllen = size_of_val(&control);
-    // SAFETY: the message points at a buffer and a control buffer of the lengths it says, both
-    // exclusively borrowed until the end of this function.
-    let length = unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, 0) };
-    let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
-    Ok(Received {
-        length,
-        vlan: vlan_tag(&message),
+pub(super) fn receive(socket: &Socket, buffer: &mut [u8]) -> io::Result<Received> {
+    let mut control = Control::new();
+    let Message { length, .. } = message::receive(socket, buffer, None, &mut control)?;
+    let vlan = control.messages().find_map(vlan_tag);
+    Ok(Received { length, vlan })
+}
+
+/// Of a `tpacket_auxdata`, if the message is that and there is a tag.
+fn vlan_tag(message: ControlMessage<'_>) -> Option<VlanTag> {
+    if (message.level, message.kind) != (libc::SOL_PACKET, libc::PACKET_AUXDATA) {
+        return None;
+    }
+    let number = |at: usize| Some(u16::from_ne_bytes(*message.data.get(at..)?.first_chunk()?));
+    let status = u32::from_ne_bytes(*message.data.first_chunk()?);
+    if status & libc::TP_STATUS_VLAN_VALID == 0 {
+        return None;
+    }
+    Some(VlanTag {
+        protocol: number(offset_of!(libc::tpacket_auxdata, tp_vlan_tpid))?,
+        control: number(offset_of!(libc::tpacket_auxdata, tp_vlan_tci))?,
     })
-}
-
-/// The tag among the control messages that the kernel wrote.
-fn vlan_tag(message: &libc::msghdr) -> Option<VlanTag> {
-    // SAFETY: `msg_control` and `msg_controllen` describe the control messages of a finished
-    // recvmsg, aligned for `cmsghdr`; the macros stay within them.
-    let mut next = unsafe { libc::CMSG_FIRSTHDR(message) };
-    while !next.is_null() {
-        // SAFETY: not null, so it points at a whole header within the control buffer.
-        let header = unsafe { ptr::read(next) };
-        if (header.cmsg_level, header.cmsg_type) == (libc::SOL_PACKET, libc::PACKET_AUXDATA) {
-            // SAFETY: the kernel's control message of this type holds a `tpacket_auxdata`, which
-            // is plain numbers; it need not be aligned.
-            let data: libc::tpacket_auxdata =
-                unsafe { ptr::read_unaligned(libc::CMSG_DATA(next).cast()) };
-            return (data.tp_status & libc::TP_STATUS_VLAN_VALID != 0).then_some(VlanTag {
-                protocol: data.tp_vlan_tpid,
-                control: data.tp_vlan_tci,
-            });
-        }
-        // SAFETY: as for CMSG_FIRSTHDR, and `next` came from it or from here.
-        next = unsafe { libc::CMSG_NXTHDR(message, next) };
-    }
-    None
-}
-
-fn set<T>(
-    fd: BorrowedFd<'_>,
-    level: libc::c_int,
-    option: libc::c_int,
-    value: &T,
-) -> io::Result<()> {
-    let length = size_of::<T>() as libc::socklen_t;
-    // SAFETY: the kernel reads `length` bytes from a live reference to that many.
-    let result = unsafe {
-        libc::setsockopt(
-            fd.as_raw_fd(),
-            level,
-            option,
-            ptr::from_ref(value).cast(),
-            length,
-        )
-    };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
-}
-
-fn get(fd: BorrowedFd<'_>, option: libc::c_int) -> io::Result<libc::c_int> {
-    let mut value = 0;
-    let mut length = size_of_val(&value) as libc::socklen_t;
-    // SAFETY: the kernel writes at most `length` bytes to a live number of that length.
-    let result = unsafe {
-        libc::getsockopt(
-            fd.as_raw_fd(),
-            libc::SOL_PACKET,
-            option,
-            (&raw mut value).cast(),
-            &raw mut length,
-        )
-    };
-    if result == 0 {
-        Ok(value)
-    } else {
-        Err(io::Error::last_os_error())
-    }
 }

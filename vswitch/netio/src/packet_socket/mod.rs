@@ -7,9 +7,10 @@ use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::net::sockopt::{set_socket_recv_buffer_size_force, set_socket_send_buffer_size_force};
-use socket2::{Domain, SockFilter, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 use crate::divert::SocketFilter;
+use crate::socket_option;
 
 /// A socket that sends frames out of one interface and receives those that come in.
 ///
@@ -116,9 +117,7 @@ impl PacketSocket {
         for _ in 0..sockets.get() {
             let socket = Self::prepare(interface, options)?;
             // A socket can join only once it is bound, and until then it would receive what the others do.
-            socket
-                .0
-                .attach_filter(NOTHING)
+            socket_option::receive_nothing(&socket.0)
                 .map_err(failed(interface, "SO_ATTACH_FILTER"))?;
             socket.bind(interface)?;
             let joined = kernel::join_group(socket.as_fd(), number, options.ignore_outgoing);
@@ -211,7 +210,7 @@ impl PacketSocket {
     /// As [`PacketSocket::read`].
     #[inline]
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        kernel::receive(self.as_fd(), buffer)
+        kernel::receive(&self.0, buffer)
     }
 
     /// Sends one frame, which may hold a VLAN tag.
@@ -240,14 +239,6 @@ impl AsFd for PacketSocket {
         self.0.as_fd()
     }
 }
-
-/// A classic BPF program: zero bytes of any frame.
-const NOTHING: &[SockFilter] = &[SockFilter::new(
-    (libc::BPF_RET | libc::BPF_K) as u16,
-    0,
-    0,
-    0,
-)];
 
 /// For `map_err` of a call that failed.
 fn failed(interface: u32, call: &'static str) -> impl FnOnce(io::Error) -> PacketSocketError {

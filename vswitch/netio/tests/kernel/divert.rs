@@ -169,6 +169,7 @@ fn everything_to_a_routed_subnet_is_ours() {
         ]
     };
     for host in ["10.9.0.1", "fd09::1"] {
+        lab::await_address(ip(host));
         assert_eq!(answers(host), [Refused, Refused, Accepted]);
     }
     divert.add_subnet("10.9.0.77/24".parse().unwrap()).unwrap();

@@ -1,6 +1,6 @@
 //! A place to experiment in: namespaces that vanish with the test's thread.
 
-use std::net::UdpSocket;
+use std::net::{IpAddr, UdpSocket};
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, AsRawFd};
 use std::process::Command;
@@ -11,7 +11,7 @@ use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::thread::UnshareFlags;
 use rustix::time::Timespec;
 use vswitch_netio::InterfaceName;
-use vswitch_netio::netlink::Netlink;
+use vswitch_netio::netlink::{Netlink, Route, RouteTable};
 use vswitch_netio::tap::{Tap, TapQueue, VNET_HEADER_LEN};
 
 /// How long anything may take that the kernel does in its own time.
@@ -57,6 +57,25 @@ pub(crate) fn settle(index: u32, interface: &InterfaceName, address: &str) {
         .add_address(index, address.parse().unwrap(), Dad::On)
         .unwrap();
     netlink.set_up(index).unwrap();
+}
+
+/// Has interfaces that come to the thread's namespace use their link-local addresses at once. Until then, the
+/// kernel can ask for no neighbour on behalf of others, and what waits for one may be dropped.
+pub(crate) fn without_dad() {
+    let setting = ["ipv6", "conf", "default", "accept_dad"];
+    vswitch_netio::sysctl::write(&setting, "0").unwrap();
+}
+
+/// Waits until a new address works: for one of IPv6, a thread of the kernel's makes the route.
+pub(crate) fn await_address(ip: IpAddr) {
+    let mut netlink = Netlink::open().unwrap();
+    let local = |route: &Route| {
+        let to = route.destination.map(|destination| destination.addr());
+        route.table == RouteTable::Local && to == Some(ip)
+    };
+    eventually("the address works", || {
+        netlink.routes().unwrap().iter().any(local)
+    });
 }
 
 /// Runs a command of the system and returns what it prints.
@@ -111,11 +130,11 @@ pub(crate) fn ethernet(destination: [u8; 6], ethertype: u16, payload: &[u8]) -> 
     frame
 }
 
-/// The ones' complement sum of RFC 1071.
+/// The ones' complement sum of RFC 1071; an odd octet at the end counts as if a zero followed.
 pub(crate) fn sum(bytes: &[u8]) -> u16 {
     let words = bytes
         .chunks(2)
-        .map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1]));
+        .map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
     let mut sum: u32 = words.sum();
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);

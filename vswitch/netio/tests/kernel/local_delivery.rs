@@ -17,6 +17,7 @@ fn enter() -> LocalDelivery {
     lab::command("ip link set lo up");
     lab::command("ip address add 192.0.2.1/32 dev lo");
     lab::command("ip address add 2001:db8::1/128 dev lo nodad");
+    lab::await_address(ip("2001:db8::1"));
     LocalDelivery::new().unwrap()
 }
 
@@ -110,6 +111,7 @@ fn a_range_may_be_served_at_several_addresses() {
     let delivery = enter();
     // Its words cancel each other out, as those of no address do.
     lab::command("ip address add 2001:db8:2001:db8::/128 dev lo nodad");
+    lab::await_address(ip("2001:db8:2001:db8::"));
     for addresses in [
         ["127.0.0.1", "192.0.2.1"],
         ["2001:db8::1", "2001:db8:2001:db8::"],

@@ -17,5 +17,8 @@ mod super_frame;
 mod sysctl;
 mod tap;
 mod tap_lifetime;
+mod udp_tunnel;
+mod udp_tunnel_errors;
+mod udp_tunnel_group;
 mod uplink;
 mod uplink_socket;

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use vswitch_netio::netlink::{Dad, Netlink};
 use vswitch_netio::netns::Netns;
 use vswitch_netio::packet_socket::{PacketOptions, PacketSocket};
@@ -27,12 +28,14 @@ pub(crate) struct Uplink {
 impl Uplink {
     /// The host has 10.0.0.1/24 and fd00::1/64, the machine outside 10.0.0.2 and fd00::2.
     pub(crate) fn new() -> Self {
+        lab::without_dad();
         lab::command("ip link add nic type veth peer name far");
         // Errors are to be told each time, not some a second.
         sysctl::write(&["ipv4", "icmp_ratelimit"], "0").unwrap();
         sysctl::write(&["ipv6", "icmp", "ratelimit"], "0").unwrap();
         let mut netlink = Netlink::open().unwrap();
         let outside = Netns::create().unwrap();
+        outside.run(lab::without_dad).unwrap();
         let far = netlink.link(&lab::name("far")).unwrap().unwrap();
         netlink.set_netns(far.index, &outside).unwrap();
         let nic = netlink.link(&lab::name("nic")).unwrap().unwrap();
@@ -141,8 +144,8 @@ fn address(interface: u32, addresses: &[&str]) {
     let mut netlink = Netlink::open().unwrap();
     netlink.set_up(interface).unwrap();
     for address in addresses {
-        netlink
-            .add_address(interface, address.parse().unwrap(), Dad::Off)
-            .unwrap();
+        let network: IpNet = address.parse().unwrap();
+        netlink.add_address(interface, network, Dad::Off).unwrap();
+        lab::await_address(network.addr());
     }
 }
