@@ -132,6 +132,12 @@ impl AddressSpace {
                 .defaults
                 .next(family, &taken())
                 .ok_or(PoolError::DefaultsExhausted { family }),
+            (SubnetRequest::FirstOf(block), None) => {
+                block.next(&taken()).ok_or(PoolError::BlockExhausted {
+                    base: block.base(),
+                    size: block.size(),
+                })
+            }
         }
     }
 
@@ -178,6 +184,7 @@ mod tests {
 
     use super::*;
     use crate::allocation::AllocationOrder;
+    use crate::default_pools::BasePool;
     use crate::error::{AddressError, SubnetError};
     use crate::family::Family;
     use crate::request::GatewayRequest;
@@ -266,6 +273,26 @@ mod tests {
             space.request("new", &PoolRequest::new(net("0.0.0.0/8")), &[]),
             Err(PoolError::NoBlockOfSize { prefix: 8, .. })
         ));
+    }
+
+    #[test]
+    fn a_block_of_ones_own_is_used_up_in_order() {
+        let mut space = space();
+        let block = BasePool::SWARM.in_pieces_of(9).unwrap();
+        let first = PoolRequest::new(SubnetRequest::FirstOf(BasePool::SWARM));
+        let half = PoolRequest::new(SubnetRequest::FirstOf(block));
+        let routes = ["0.0.0.0/0", "10.0.0.0/24"].map(net);
+        let mut next = |request: &PoolRequest| outcome(&mut space, request, &routes);
+        assert_eq!(next(&first), Ok("10.0.1.0/24".to_owned()));
+        assert_eq!(next(&first), Ok("10.0.2.0/24".to_owned()));
+        assert_eq!(next(&half), Ok("10.128.0.0/9".to_owned()));
+        assert_eq!(
+            next(&half),
+            Err(
+                "no free /9 is left in 10.0.0.0/8; remove unused networks, or give --subnet"
+                    .to_owned()
+            )
+        );
     }
 
     #[test]

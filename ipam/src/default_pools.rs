@@ -39,6 +39,9 @@ const DOCKER_V4: [BasePool; 7] = [
 const ULA_SUBNET_PREFIX: u8 = 64;
 
 impl BasePool {
+    /// Docker's for networks of a swarm: 10.0.0.0/8 in /24s.
+    pub const SWARM: Self = base_v4([10, 0, 0, 0], 8, 24);
+
     /// `base`, split into subnets of prefix length `size`.
     ///
     /// # Errors
@@ -50,6 +53,35 @@ impl BasePool {
         } else {
             Err(SubnetError::BlockSize { base, size })
         }
+    }
+
+    /// The same block in subnets of prefix length `size`.
+    ///
+    /// # Errors
+    /// [`SubnetError::BlockSize`] if it cannot be split that way.
+    pub fn in_pieces_of(self, size: u8) -> Result<Self, SubnetError> {
+        Self::new(self.base, size)
+    }
+
+    /// The family of its subnets.
+    #[must_use]
+    pub const fn family(self) -> Family {
+        Family::of(self.base)
+    }
+
+    /// The whole block.
+    pub(crate) const fn base(self) -> IpNet {
+        self.base
+    }
+
+    /// The prefix length of its subnets.
+    pub(crate) const fn size(self) -> u8 {
+        self.size
+    }
+
+    /// The first of its subnets that overlaps nothing in `taken`.
+    pub(crate) fn next(self, taken: &[IpNet]) -> Option<IpNet> {
+        first_free_block(self.base, self.size, &spans(self.family(), taken))
     }
 }
 
@@ -100,17 +132,23 @@ impl DefaultPools {
         taken: &[IpNet],
         size: impl Fn(&BasePool) -> u8,
     ) -> Option<IpNet> {
-        let mut taken: Vec<Span> = taken
-            .iter()
-            .filter(|net| Family::of(**net) == family)
-            .map(|net| Span::of(*net))
-            .collect();
-        taken.sort_unstable();
+        let taken = spans(family, taken);
         self.bases
             .iter()
             .filter(|pool| Family::of(pool.base) == family)
             .find_map(|pool| first_free_block(pool.base, size(pool), &taken))
     }
+}
+
+/// The nets of `family` as spans, in their order.
+fn spans(family: Family, nets: &[IpNet]) -> Vec<Span> {
+    let mut spans: Vec<Span> = nets
+        .iter()
+        .filter(|net| Family::of(**net) == family)
+        .map(|net| Span::of(*net))
+        .collect();
+    spans.sort_unstable();
+    spans
 }
 
 /// The first block of `base` with prefix length `prefix` that overlaps no span in `taken`, which is

@@ -258,6 +258,14 @@ pub enum PoolError {
         /// The prefix length asked for.
         prefix: u8,
     },
+    /// The block has no room for another of its subnets.
+    #[error("no free /{size} is left in {base}; remove unused networks, or give --subnet")]
+    BlockExhausted {
+        /// The block.
+        base: IpNet,
+        /// The prefix length asked for.
+        size: u8,
+    },
     /// The space holds no pool with this subnet.
     #[error("no pool with subnet {subnet} in address space {space}; request it first")]
     Unknown {

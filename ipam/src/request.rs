@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::default_pools::BasePool;
 use crate::family::Family;
 
 /// A pool to be: its subnet, and what is reserved in it from the start.
@@ -45,6 +46,8 @@ pub enum SubnetRequest {
     },
     /// The next default pool.
     Default(Family),
+    /// The first free one of this block, whatever the default pools are.
+    FirstOf(BasePool),
 }
 
 /// How a gateway is chosen.
@@ -79,6 +82,7 @@ impl SubnetRequest {
         match self {
             Self::Exact(subnet) => Family::of(subnet),
             Self::Size { family, .. } | Self::Default(family) => family,
+            Self::FirstOf(block) => block.family(),
         }
     }
 }

@@ -15,8 +15,10 @@ use crate::publish::{PortRange, PortSpec, PortSpecError};
 use crate::sandbox::{SandboxKey, SandboxKeyError};
 
 mod code;
+mod overlay;
 
 pub use code::ErrorKind;
+pub use overlay::{OverlayError, PeerError};
 
 /// Why an operation is refused; the model is then as before.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -43,9 +45,12 @@ pub enum Error {
     /// An address that cannot be had.
     #[error(transparent)]
     Address(#[from] AddressError),
+    /// What does not go with networks that span hosts.
+    #[error(transparent)]
+    Overlay(#[from] OverlayError),
 
     /// No driver has this name.
-    #[error("no network driver {name:?} in this version; use bridge, host or none")]
+    #[error("no network driver {name:?} in this version; use bridge, overlay, host or none")]
     UnknownDriver {
         /// The name given.
         name: String,
@@ -158,6 +163,31 @@ pub enum Error {
         address: IpAddr,
         /// Its family.
         family: Family,
+        /// The network's name.
+        network: String,
+    },
+    /// The address is in no subnet of the network.
+    #[error(
+        "address {address} is in none of network {network}'s subnets {subnets}; choose one inside"
+    )]
+    OutsideSubnets {
+        /// The address asked for.
+        address: IpAddr,
+        /// The network's name.
+        network: String,
+        /// Its subnets of the address's family.
+        subnets: String,
+    },
+    /// An interface is on one segment.
+    #[error(
+        "addresses {first} and {second} are in different segments of network {network}; choose both in \
+         the same"
+    )]
+    SegmentsApart {
+        /// One address.
+        first: IpAddr,
+        /// Another one.
+        second: IpAddr,
         /// The network's name.
         network: String,
     },

@@ -91,6 +91,15 @@ id! {
     EndpointId
 }
 
+/// A layer-2 segment of a network. A bridge network has one; an overlay network may have several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentId {
+    /// The network.
+    pub network: NetworkId,
+    /// Which of its segments, from 0.
+    pub index: u8,
+}
+
 fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }

@@ -1,7 +1,7 @@
 //! Names of interfaces: what the kernel allows, and `eth0`, `eth1`, … for those nobody named.
 
 /// The longest name the kernel allows, in bytes.
-const MAX_LEN: usize = 15;
+pub(crate) const MAX_LEN: usize = 15;
 
 /// How many interfaces of one prefix a sandbox may hold, so that the number has four digits at most.
 const MAX_INDEX: u32 = 9999;

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use vswitch_ipam::Family;
 
 use crate::driver::DriverName;
 use crate::id::NetworkId;
+use crate::overlay::{OverlayRecord, Remote};
 
 /// A network, as it is persisted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub struct Network {
     /// Whether it has no way out: its endpoints get no default route (`--internal`).
     #[serde(default)]
     pub internal: bool,
-    /// Its subnets, one of a family at most with driver `bridge`.
+    /// Its subnets; see [`segments`](Self::segments).
     #[serde(default)]
     pub subnets: Vec<SubnetRecord>,
     /// Driver options (`-o`), as given.
@@ -37,6 +37,9 @@ pub struct Network {
     /// Labels, which mean nothing here.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// What an overlay network has beside; `None` for other drivers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlay: Option<OverlayRecord>,
 }
 
 /// One subnet of a network.
@@ -86,34 +89,26 @@ pub struct NetworkRequest {
     pub labels: BTreeMap<String, String>,
 }
 
-/// The auxiliary names that override the default gateway of containers, as in Docker's bridge driver.
-const DEFAULT_GATEWAY_AUX: [(Family, &str); 2] = [
-    (Family::V4, "DefaultGatewayIPv4"),
-    (Family::V6, "DefaultGatewayIPv6"),
-];
-
 const PREDEFINED: [(DriverName, &str); 2] =
     [(DriverName::Host, "host"), (DriverName::Null, "none")];
 
 impl Network {
-    /// Its subnet of `family`, if it has one.
+    /// The VNI of each of its segments; none if they do not span hosts.
     #[must_use]
-    pub fn subnet(&self, family: Family) -> Option<&SubnetRecord> {
-        self.subnets
-            .iter()
-            .find(|record| Family::of(record.subnet) == family)
+    pub fn vnis(&self) -> &[u32] {
+        self.overlay.as_ref().map_or(&[], |record| &record.vnis)
     }
 
-    /// Where endpoints send what is not in the subnet: the auxiliary address `DefaultGatewayIPv4` or
-    /// `DefaultGatewayIPv6`, else the gateway.
+    /// The VTEPs of other hosts that were given.
     #[must_use]
-    pub fn next_hop(&self, family: Family) -> Option<IpAddr> {
-        let record = self.subnet(family)?;
-        DEFAULT_GATEWAY_AUX
-            .iter()
-            .filter(|(of, _)| *of == family)
-            .find_map(|(_, name)| record.aux.get(*name).copied())
-            .or(record.gateway)
+    pub fn peers(&self) -> &[IpAddr] {
+        self.overlay.as_ref().map_or(&[], |record| &record.peers)
+    }
+
+    /// What is said to be at them.
+    #[must_use]
+    pub fn remotes(&self) -> &[Remote] {
+        self.overlay.as_ref().map_or(&[], |record| &record.remotes)
     }
 
     /// Whether it exists always: `host` and `none`.
@@ -138,6 +133,7 @@ impl Network {
             subnets: Vec::new(),
             options: BTreeMap::new(),
             labels: BTreeMap::new(),
+            overlay: None,
         })
     }
 }
@@ -182,31 +178,5 @@ mod tests {
         let network: Network = serde_json::from_str(&json).unwrap();
         assert_eq!(network.subnets[0].gateway, None);
         assert!(!network.ipv6 && !network.internal && network.options.is_empty());
-    }
-
-    #[test]
-    fn the_auxiliary_address_overrides_the_gateway() {
-        let mut record = SubnetRecord {
-            subnet: "10.0.0.0/24".parse().unwrap(),
-            gateway: Some("10.0.0.1".parse().unwrap()),
-            ip_range: None,
-            aux: BTreeMap::new(),
-        };
-        let network = |record: &SubnetRecord| Network {
-            id: NetworkId::from_octets([1; 32]),
-            name: "web".into(),
-            driver: DriverName::Bridge,
-            created: 0,
-            ipv6: false,
-            internal: false,
-            subnets: vec![record.clone()],
-            options: BTreeMap::new(),
-            labels: BTreeMap::new(),
-        };
-        assert_eq!(network(&record).next_hop(Family::V4), record.gateway);
-        let router = "10.0.0.9".parse().unwrap();
-        record.aux.insert("DefaultGatewayIPv4".into(), router);
-        assert_eq!(network(&record).next_hop(Family::V4), Some(router));
-        assert_eq!(network(&record).next_hop(Family::V6), None);
     }
 }

@@ -25,7 +25,7 @@ pub const TRUSTED_HOST_INTERFACES: &str = "com.docker.network.bridge.trusted_hos
 pub const HOST_IPV4: &str = "com.docker.network.host_ipv4";
 /// The host's address that is the IPv6 source of translated traffic; default that of the way out.
 pub const HOST_IPV6: &str = "com.docker.network.host_ipv6";
-/// The MTU in bytes; 0 is the default.
+/// The MTU in bytes; 0 is the default. On an overlay network that of the underlay.
 pub const MTU: &str = "com.docker.network.driver.mtu";
 /// What interface names in sandboxes begin with; default `eth`.
 pub const IFACE_PREFIX: &str = "com.docker.network.container_iface_prefix";
@@ -35,6 +35,40 @@ pub const ENABLE_IPV4: &str = "com.docker.network.enable_ipv4";
 pub const ENABLE_IPV6: &str = "com.docker.network.enable_ipv6";
 /// Whether a released address rests before it is given out again; default false.
 pub const IPAM_SERIAL: &str = "com.docker.network.ipam.serial";
+
+/// The VTEPs of other hosts, with commas between them. An overlay network's option, as all up to
+/// `encrypted`.
+pub const PEERS: &str = "peers";
+/// The host's address that tunnels begin at; default that of the way out.
+pub const LOCAL: &str = "local";
+/// The UDP port of tunnels on all hosts, 1024 to 49151; default 4789.
+pub const PORT: &str = "port";
+/// The VNI of a network with one segment, 1 to 16777215; default the lowest free one from 4096.
+pub const VNI: &str = "vni";
+/// A VNI for each segment, with commas between them.
+pub const VXLANID_LIST: &str = "com.docker.network.driver.overlay.vxlanid_list";
+/// The multicast group that stands for all hosts.
+pub const GROUP: &str = "group";
+/// The containers' MTU in bytes; default what `com.docker.network.driver.mtu`, which is the underlay's
+/// there, leaves.
+pub const INNER_MTU: &str = "mtu";
+/// The outer TTL or hop limit, 1 to 255; default the kernel's.
+pub const TTL: &str = "ttl";
+/// The outer DSCP, 0 to 63, or `inherit` for that of the packet inside; default 0.
+pub const DSCP: &str = "dscp";
+/// Whether hosts that send frames become peers; default only with `group`.
+pub const LEARN_PEERS: &str = "learn-peers";
+/// Whether the addresses behind peers are learned from frames; default true.
+pub const LEARNING: &str = "learning";
+/// Whether frames with a VLAN tag cross tunnels (RFC 7348 section 6.1); default false.
+pub const INNER_VLAN: &str = "inner-vlan";
+/// Whether questions for known addresses are answered here, instead of being sent to all peers; default
+/// true.
+pub const ARP_SUPPRESS: &str = "arp-suppress";
+/// How many addresses are learned at most behind each peer; default 2048.
+pub const PEER_FDB_LIMIT: &str = "vswitch.peer-fdb-limit";
+/// Whether tunnels are encrypted; only false.
+pub const ENCRYPTED: &str = "encrypted";
 
 /// How long a learned address is kept, in seconds; default 300 (IEEE 802.1D table 7-5).
 pub const AGEING: &str = "vswitch.ageing";

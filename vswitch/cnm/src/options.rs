@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use crate::driver::DriverName;
+use crate::error::PeerError;
 use crate::interface_name::InterfaceNameError;
 
 /// Why an option is refused.
@@ -17,6 +19,22 @@ pub enum OptionError {
         key: String,
         /// The key that was probably meant.
         nearest: Option<&'static str>,
+    },
+    /// Networks of another driver have it.
+    #[error("option {key} is for {driver} networks; leave it out, or choose driver {driver}")]
+    OtherDriver {
+        /// The key.
+        key: &'static str,
+        /// The driver.
+        driver: DriverName,
+    },
+    /// An address that cannot be a peer's.
+    #[error("option {key}: {source}")]
+    Peer {
+        /// The key.
+        key: &'static str,
+        /// Why it cannot.
+        source: PeerError,
     },
     /// The value is none for this key.
     #[error("option {key}={value}: the value must be {expected}")]
@@ -138,7 +156,7 @@ impl<'a> Options<'a> {
     }
 
     /// The value of `key`, if given and not empty.
-    fn filled(self, key: &str) -> Option<&'a str> {
+    pub(crate) fn filled(self, key: &str) -> Option<&'a str> {
         self.text(key).filter(|value| !value.is_empty())
     }
 
@@ -179,14 +197,27 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// Refuses keys that are not `known`.
-    pub(crate) fn check_known(self, known: &[&'static str]) -> Result<(), OptionError> {
+    /// Refuses keys that are not among the `known`, which come in groups.
+    pub(crate) fn check_known(self, known: &[&[&'static str]]) -> Result<(), OptionError> {
+        let known = known.concat();
         match self.0.keys().find(|key| !known.contains(&key.as_str())) {
             None => Ok(()),
             Some(key) => Err(OptionError::Unknown {
                 key: key.clone(),
-                nearest: nearest(key, known),
+                nearest: nearest(key, &known),
             }),
+        }
+    }
+
+    /// Refuses `keys`, which only networks of `driver` have.
+    pub(crate) fn check_driver(
+        self,
+        driver: DriverName,
+        keys: &[&'static str],
+    ) -> Result<(), OptionError> {
+        match keys.iter().find(|key| self.text(key).is_some()) {
+            None => Ok(()),
+            Some(key) => Err(OptionError::OtherDriver { key, driver }),
         }
     }
 }
@@ -316,7 +347,7 @@ mod tests {
             ("parent", None),
         ] {
             assert_eq!(
-                Options(&map(typed, "1")).check_known(&known),
+                Options(&map(typed, "1")).check_known(&[&known]),
                 Err(OptionError::Unknown {
                     key: typed.to_owned(),
                     nearest
@@ -325,7 +356,7 @@ mod tests {
         }
         assert_eq!(
             Options(&map("mtu", "1"))
-                .check_known(&known)
+                .check_known(&[&known])
                 .unwrap_err()
                 .to_string(),
             "unknown option \"mtu\"; did you mean com.docker.network.driver.mtu?"

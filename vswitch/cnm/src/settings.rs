@@ -6,7 +6,8 @@ use ipnet::IpNet;
 use vswitch_ipam::DefaultPools;
 use vswitch_packet::{MacAddr, VlanId};
 
-use crate::id::{EndpointId, NetworkId};
+use crate::id::{EndpointId, NetworkId, SegmentId};
+use crate::overlay::OverlaySettings;
 use crate::policy::Policy;
 use crate::publish::{PortRange, PublishedPort};
 use crate::sandbox::NetnsId;
@@ -29,11 +30,13 @@ pub struct Settings {
     pub started: u64,
 }
 
-/// How a network is to be switched.
+/// How a network's segment is to be switched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BridgeSettings {
     /// The network.
     pub network: NetworkId,
+    /// Which of its segments.
+    pub segment: u8,
     /// Its name.
     pub name: String,
     /// The addresses the router owns, with the prefix length of their subnet; empty without gateway.
@@ -58,6 +61,8 @@ pub struct BridgeSettings {
     pub offload: bool,
     /// What may cross the gateway.
     pub policy: Policy,
+    /// How it reaches other hosts; `None` if it does not.
+    pub overlay: Option<OverlaySettings>,
 }
 
 /// How an endpoint's port is to be switched.
@@ -67,12 +72,16 @@ pub struct PortSettings {
     pub endpoint: EndpointId,
     /// Its network.
     pub network: NetworkId,
+    /// Which of the network's segments it is on.
+    pub segment: u8,
     /// The interface's name in the sandbox.
     pub ifname: String,
     /// The interface's link-layer address.
     pub mac: MacAddr,
     /// The interface's addresses, IPv4 first.
     pub addresses: Vec<IpAddr>,
+    /// Routes of the interface beside those of its own subnets: where to, and by which next hop.
+    pub routes: Vec<(IpNet, IpAddr)>,
     /// Whether frames must come from `mac` and `addresses`.
     pub anti_spoof: bool,
     /// The access VLAN.
@@ -85,6 +94,28 @@ pub struct PortSettings {
     pub isolated: bool,
     /// Published ports.
     pub published: Vec<PublishedPort>,
+}
+
+impl BridgeSettings {
+    /// The segment.
+    #[must_use]
+    pub const fn id(&self) -> SegmentId {
+        SegmentId {
+            network: self.network,
+            index: self.segment,
+        }
+    }
+}
+
+impl PortSettings {
+    /// The segment.
+    #[must_use]
+    pub const fn segment_id(&self) -> SegmentId {
+        SegmentId {
+            network: self.network,
+            index: self.segment,
+        }
+    }
 }
 
 /// Docker's default, Ethernet's payload.

@@ -9,16 +9,19 @@ use serde::{Deserialize, Serialize};
 use vswitch_ipam::{AllocationOrder, Family, PoolRequest};
 
 use crate::endpoint::Endpoint;
-use crate::error::Error;
+use crate::error::{Error, OverlayError};
 use crate::network::{Network, NetworkRequest};
 use crate::options::Options;
 use crate::policy::GatewayMode;
 use crate::sandbox::SandboxKey;
+use crate::segment::Segment;
 use crate::settings::{BridgeSettings, PortSettings, Settings};
 
 mod bridge;
 mod host;
 mod null;
+mod overlay;
+mod switched;
 
 /// The drivers there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,13 +33,15 @@ pub enum DriverName {
     Host,
     /// Nothing but loopback; `none` to users.
     Null,
+    /// As `Bridge`, over several hosts.
+    Overlay,
 }
 
 /// What a kind of network makes of requests.
 ///
 /// A driver keeps nothing: all it needs is in the records. Where a method is not overridden, networks
-/// have no options and no subnets, and endpoints no resources. `overlay`, `macvlan` and `ipvlan` are to
-/// be further implementations.
+/// have no options and no subnets, and endpoints no resources. `macvlan` and `ipvlan` are to be further
+/// implementations.
 pub trait Driver: fmt::Debug + Sync {
     /// Its name.
     fn name(&self) -> DriverName;
@@ -56,12 +61,44 @@ pub trait Driver: fmt::Debug + Sync {
         Ok(Vec::new())
     }
 
-    /// Checks a network's options against each other and its subnets, once these are known.
+    /// Chooses what a network to be has beside its subnets, given all `others`.
+    ///
+    /// # Errors
+    /// Options that ask for what cannot be had.
+    fn complete(&self, network: Network, _others: &[&Network]) -> Result<Network, Error> {
+        Ok(network)
+    }
+
+    /// Checks a network's options against each other, its subnets and `others`, once it is complete.
     ///
     /// # Errors
     /// The first option that is refused.
-    fn check_network(&self, network: &Network) -> Result<(), Error> {
+    fn check_network(&self, network: &Network, _others: &[&Network]) -> Result<(), Error> {
         Ok(Options(&network.options).check_known(&[])?)
+    }
+
+    /// Checks that a network can have a peer that it has not.
+    ///
+    /// # Errors
+    /// [`OverlayError::Peer`]; [`OverlayError::NotSpanning`] if it has none at all.
+    fn check_peer(&self, network: &Network, _peer: IpAddr) -> Result<(), Error> {
+        Err(Error::Overlay(OverlayError::NotSpanning {
+            network: network.name.clone(),
+            driver: network.driver,
+        }))
+    }
+
+    /// What of a network will not be as a user may think, a sentence each.
+    ///
+    /// # Errors
+    /// Options that are refused; not for a network of a [`Model`](crate::Model).
+    fn warnings(
+        &self,
+        _network: &Network,
+        _others: &[&Network],
+        _settings: &Settings,
+    ) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
     }
 
     /// Checks that `sandbox` can be on `network` at all.
@@ -83,8 +120,13 @@ pub trait Driver: fmt::Debug + Sync {
         Ok(None)
     }
 
-    /// Where endpoints of a network can send what is not on their link.
-    fn next_hop(&self, _network: &Network, _family: Family) -> Option<IpAddr> {
+    /// Where endpoints on a segment of a network can send what is not on their link.
+    fn next_hop(
+        &self,
+        _network: &Network,
+        _segment: &Segment<'_>,
+        _family: Family,
+    ) -> Option<IpAddr> {
         None
     }
 
@@ -96,28 +138,24 @@ pub trait Driver: fmt::Debug + Sync {
         Ok(BTreeSet::new())
     }
 
-    /// How a network is to be switched, but for [`Policy::route_to`](crate::Policy::route_to), which
-    /// depends on others; `None` if it is not.
+    /// How each segment of a network is to be switched, but for
+    /// [`Policy::route_to`](crate::Policy::route_to), which depends on others; none if it is not.
     ///
     /// # Errors
     /// Options that are refused; not for a network of a [`Model`](crate::Model).
-    fn bridge(
+    fn bridges(
         &self,
         _network: &Network,
         _settings: &Settings,
-    ) -> Result<Option<BridgeSettings>, Error> {
-        Ok(None)
+    ) -> Result<Vec<BridgeSettings>, Error> {
+        Ok(Vec::new())
     }
 
-    /// How endpoints with these options publish ports.
+    /// How an endpoint publishes ports.
     ///
     /// # Errors
-    /// [`Error::NotPublishable`] if they cannot.
-    fn publishing(
-        &self,
-        network: &Network,
-        _options: &BTreeMap<String, String>,
-    ) -> Result<Publishing, Error> {
+    /// [`Error::NotPublishable`] if it cannot.
+    fn publishing(&self, network: &Network, _endpoint: &Endpoint) -> Result<Publishing, Error> {
         Err(Error::NotPublishable {
             network: network.name.clone(),
             reason: "endpoints have no interface of their own there",
@@ -149,7 +187,7 @@ pub struct InterfacePlan {
     pub order: AllocationOrder,
 }
 
-/// How endpoints of a network publish ports.
+/// How endpoints on a segment of a network publish ports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Publishing {
     /// How IPv4 crosses the gateway; `None` where there is none of ours.
@@ -168,6 +206,7 @@ impl DriverName {
             Self::Bridge => &bridge::Bridge,
             Self::Host => &host::Host,
             Self::Null => &null::Null,
+            Self::Overlay => &overlay::Overlay,
         }
     }
 
@@ -178,6 +217,7 @@ impl DriverName {
             Self::Bridge => "bridge",
             Self::Host => "host",
             Self::Null => "null",
+            Self::Overlay => "overlay",
         }
     }
 }
@@ -197,6 +237,7 @@ impl FromStr for DriverName {
             "bridge" => Ok(Self::Bridge),
             "host" => Ok(Self::Host),
             "null" | "none" => Ok(Self::Null),
+            "overlay" => Ok(Self::Overlay),
             _ => Err(Error::UnknownDriver {
                 name: name.to_owned(),
             }),
@@ -210,7 +251,12 @@ mod tests {
 
     #[test]
     fn names_round_trip_and_lead_to_their_driver() {
-        for name in [DriverName::Bridge, DriverName::Host, DriverName::Null] {
+        for name in [
+            DriverName::Bridge,
+            DriverName::Host,
+            DriverName::Null,
+            DriverName::Overlay,
+        ] {
             assert_eq!(name.to_string().parse(), Ok(name));
             assert_eq!(name.driver().name(), name);
             assert_eq!(serde_json::to_string(&name).unwrap(), format!("\"{name}\""));
@@ -222,7 +268,7 @@ mod tests {
     fn a_driver_that_is_missing_is_named() {
         assert_eq!(
             "macvlan".parse::<DriverName>().unwrap_err().to_string(),
-            "no network driver \"macvlan\" in this version; use bridge, host or none"
+            "no network driver \"macvlan\" in this version; use bridge, overlay, host or none"
         );
     }
 }

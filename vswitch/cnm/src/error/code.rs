@@ -2,7 +2,7 @@
 
 use vswitch_ipam::{AddressError, PlanError, PoolError, SubnetError};
 
-use super::Error;
+use super::{Error, OverlayError, PeerError};
 use crate::interface_name::InterfaceNameError;
 use crate::name::NameError;
 use crate::options::OptionError;
@@ -48,6 +48,7 @@ impl Error {
             Self::Plan(error) => plan(error),
             Self::Pool(error) => pool(error),
             Self::Address(error) => address(error),
+            Self::Overlay(error) => overlay(error),
             Self::UnknownDriver { .. } => (Invalid, "unknown_driver"),
             Self::IdTaken { .. } => (Conflict, "id_in_use"),
             Self::NetworkNotFound { .. } => (NotFound, "network_not_found"),
@@ -64,6 +65,8 @@ impl Error {
             Self::IsolatedGateway { .. } => (Invalid, "gateway_isolated"),
             Self::HostPortTaken { .. } => (Conflict, "host_port_in_use"),
             Self::NoSubnet { .. } => (Invalid, "address_without_subnet"),
+            Self::OutsideSubnets { .. } => (Invalid, "address_outside_subnet"),
+            Self::SegmentsApart { .. } => (Invalid, "addresses_apart"),
             Self::NoInterface { .. } => (Invalid, "no_interface"),
             Self::HostOnly { .. } | Self::NotForHost { .. } | Self::SandboxIsHost { .. } => {
                 (Forbidden, "host_sandbox")
@@ -107,10 +110,12 @@ const fn name(error: &NameError) -> (ErrorKind, &'static str) {
 
 const fn option(error: &OptionError) -> (ErrorKind, &'static str) {
     let code = match error {
-        OptionError::Unknown { .. } => "option_unknown",
+        OptionError::Unknown { .. } | OptionError::OtherDriver { .. } => "option_unknown",
         OptionError::Unavailable { .. } => "option_unavailable",
         OptionError::Conflict { .. } => "option_conflict",
-        OptionError::Invalid { .. } | OptionError::InterfaceName { .. } => "option_invalid",
+        OptionError::Invalid { .. }
+        | OptionError::InterfaceName { .. }
+        | OptionError::Peer { .. } => "option_invalid",
     };
     (ErrorKind::Invalid, code)
 }
@@ -134,9 +139,9 @@ const fn pool(error: &PoolError) -> (ErrorKind, &'static str) {
         PoolError::AlreadyRequested { .. }
         | PoolError::OverlapsPool { .. }
         | PoolError::OverlapsRoute { .. } => (ErrorKind::Conflict, "subnet_overlap"),
-        PoolError::DefaultsExhausted { .. } | PoolError::NoBlockOfSize { .. } => {
-            (ErrorKind::Conflict, "pools_exhausted")
-        }
+        PoolError::DefaultsExhausted { .. }
+        | PoolError::NoBlockOfSize { .. }
+        | PoolError::BlockExhausted { .. } => (ErrorKind::Conflict, "pools_exhausted"),
         _ => (ErrorKind::Invalid, "ipam_invalid"),
     }
 }
@@ -157,5 +162,25 @@ const fn address(error: &AddressError) -> (ErrorKind, &'static str) {
         | AddressError::HeldByAux { .. } => (ErrorKind::Conflict, "address_in_use"),
         AddressError::Outside { .. } => (ErrorKind::Invalid, "address_outside_subnet"),
         _ => (ErrorKind::Invalid, "address_invalid"),
+    }
+}
+
+const fn overlay(error: &OverlayError) -> (ErrorKind, &'static str) {
+    use ErrorKind::{Conflict, Invalid, NotFound};
+    match error {
+        OverlayError::NotSpanning { .. } => (Invalid, "not_overlay"),
+        OverlayError::DefaultIpv6 { .. } => (Invalid, "subnet_missing"),
+        OverlayError::TooManySegments { .. } => (Invalid, "segments_too_many"),
+        OverlayError::VniTaken { .. } => (Conflict, "vni_in_use"),
+        OverlayError::VnisExhausted { .. } => (Conflict, "vnis_exhausted"),
+        OverlayError::VniRecord { .. } => (Invalid, "vni_invalid"),
+        OverlayError::Peer {
+            source: PeerError::Twice { .. },
+            ..
+        } => (Conflict, "peer_exists"),
+        OverlayError::Peer { .. } => (Invalid, "peer_invalid"),
+        OverlayError::PeerNotFound { .. } => (NotFound, "peer_not_found"),
+        OverlayError::RemoteWithoutPeer { .. } => (Invalid, "remote_without_peer"),
+        OverlayError::RemoteNotFound { .. } => (NotFound, "remote_not_found"),
     }
 }

@@ -1,5 +1,6 @@
 //! Endpoints: made, attached, detached, removed.
 
+use ipnet::IpNet;
 use vswitch_ipam::Family;
 
 use super::{Model, endpoint_not_found};
@@ -66,7 +67,7 @@ impl Model {
         match self.take_ports(&endpoint, &request.publish, holder) {
             Ok(published) => endpoint.published = published,
             Err(error) => {
-                self.free_addresses(network.id, &endpoint.addresses);
+                self.free_addresses(network.id, endpoint.addresses.iter().map(IpNet::addr));
                 return Err(error);
             }
         }
@@ -105,7 +106,8 @@ impl Model {
             .endpoints
             .remove(&id)
             .ok_or_else(|| endpoint_not_found(id))?;
-        self.free_addresses(endpoint.network, &endpoint.addresses);
+        let addresses = endpoint.addresses.iter().map(IpNet::addr);
+        self.free_addresses(endpoint.network, addresses);
         let sandbox = self.forget_unless_needed(&endpoint.sandbox);
         Ok(RemovedEndpoint { endpoint, sandbox })
     }
@@ -173,12 +175,13 @@ impl Model {
             .filter(|endpoint| endpoint.phase != Phase::Detaching)
             .filter_map(|endpoint| {
                 let network = self.networks.get(&endpoint.network)?;
+                let segment = network.segment_of(endpoint)?;
                 let driver = network.driver.driver();
                 Some(Candidate {
                     endpoint,
                     network,
-                    v4: driver.next_hop(network, Family::V4),
-                    v6: driver.next_hop(network, Family::V6),
+                    v4: driver.next_hop(network, &segment, Family::V4),
+                    v6: driver.next_hop(network, &segment, Family::V6),
                 })
             });
         elect(candidates.collect())

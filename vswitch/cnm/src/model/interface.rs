@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use vswitch_ipam::{AllocationOrder, Family};
+use vswitch_ipam::{AddressError, AllocationOrder};
 use vswitch_packet::MacAddr;
 
 use super::Model;
@@ -14,6 +14,7 @@ use crate::id::{EndpointId, NetworkId};
 use crate::interface_name::{check_interface_name, lowest_free};
 use crate::mac::free_mac_for;
 use crate::network::Network;
+use crate::segment::Segment;
 
 /// An interface's name, MAC and addresses; empty and zero without resources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,23 +53,37 @@ impl Model {
         })
     }
 
-    pub(super) fn free_addresses(&mut self, network: NetworkId, addresses: &[IpNet]) {
-        let Some(network) = self.networks.get(&network) else {
-            return;
-        };
-        for address in addresses.iter().map(IpNet::addr) {
-            let Some(record) = network.subnet(family_of(address)) else {
+    pub(super) fn free_addresses(
+        &mut self,
+        network: NetworkId,
+        addresses: impl IntoIterator<Item = IpAddr>,
+    ) {
+        for address in addresses {
+            let network = self.networks.get(&network);
+            if let Some(record) = network.and_then(|network| network.subnet_with(address)) {
+                self.release(record.subnet, address);
+            }
+        }
+    }
+
+    /// Takes addresses of one segment, all or none.
+    pub(super) fn reserve_addresses(
+        &mut self,
+        network: &Network,
+        addresses: &[IpAddr],
+    ) -> Result<(), Error> {
+        network.segment_with(addresses.iter().copied())?;
+        for (index, &address) in addresses.iter().enumerate() {
+            let Some(record) = network.subnet_with(address) else {
                 continue;
             };
-            let released = self
-                .space
-                .pool_mut(record.subnet)
-                .map(|pool| pool.release(address));
-            debug_assert!(
-                matches!(released, Ok(Ok(()))),
-                "an endpoint holds its addresses"
-            );
+            let reserved = self.space.pool_mut(record.subnet)?.reserve(address);
+            if let Err(error) = reserved {
+                self.free_addresses(network.id, addresses[..index].iter().copied());
+                return Err(error.into());
+            }
         }
+        Ok(())
     }
 
     /// Checks a MAC as a user may choose it.
@@ -121,15 +136,16 @@ impl Model {
     }
 
     fn is_mac_taken(&self, network: &Network, mac: MacAddr) -> bool {
-        let gateway = network.driver.driver().bridge(network, &self.settings);
-        let is_gateway = matches!(gateway, Ok(Some(settings)) if settings.gateway_mac == mac);
-        is_gateway
+        let bridges = network.driver.driver().bridges(network, &self.settings);
+        bridges.is_ok_and(|bridges| bridges.iter().any(|bridge| bridge.gateway_mac == mac))
+            || network.remotes().iter().any(|remote| remote.mac == mac)
             || self
                 .endpoints_of(network.id)
                 .any(|endpoint| endpoint.mac == mac)
     }
 
-    /// Takes an address of each subnet, or none at all.
+    /// Takes an address of each subnet of a segment, or none at all: of the one with the addresses wanted,
+    /// else of the first that has some left.
     fn take_addresses(
         &mut self,
         network: &Network,
@@ -137,30 +153,48 @@ impl Model {
         order: AllocationOrder,
     ) -> Result<Vec<IpNet>, Error> {
         let wanted = [request.ip.map(IpAddr::V4), request.ip6.map(IpAddr::V6)];
-        for address in wanted.into_iter().flatten() {
-            let family = family_of(address);
-            if network.subnet(family).is_none() {
-                return Err(Error::NoSubnet {
-                    address,
-                    family,
-                    network: network.name.clone(),
-                });
+        let segments = match network.segment_with(wanted.into_iter().flatten())? {
+            Some(segment) => vec![segment],
+            None => network.segments(),
+        };
+        let mut full = None;
+        for segment in segments {
+            match self.take_within(&segment, wanted, order) {
+                Err(error @ Error::Address(AddressError::Exhausted { .. })) => {
+                    full.get_or_insert(error);
+                }
+                result => return result,
             }
         }
-        let mut taken = Vec::with_capacity(wanted.len());
-        for (family, wanted) in [Family::V4, Family::V6].into_iter().zip(wanted) {
-            let Some(record) = network.subnet(family) else {
+        full.map_or_else(|| Ok(Vec::new()), Err)
+    }
+
+    fn take_within(
+        &mut self,
+        segment: &Segment<'_>,
+        wanted: [Option<IpAddr>; 2],
+        order: AllocationOrder,
+    ) -> Result<Vec<IpNet>, Error> {
+        let mut taken: Vec<(IpNet, IpAddr)> = Vec::with_capacity(wanted.len());
+        for (record, wanted) in [segment.v4, segment.v6].into_iter().zip(wanted) {
+            let Some(subnet) = record.map(|record| record.subnet) else {
                 continue;
             };
-            match self.take_address(record.subnet, wanted, order) {
-                Ok(address) => taken.push(address),
+            match self.take_address(subnet, wanted, order) {
+                Ok(address) => taken.push((subnet, address)),
                 Err(error) => {
-                    self.free_addresses(network.id, &taken);
+                    for (subnet, address) in taken {
+                        self.release(subnet, address);
+                    }
                     return Err(error);
                 }
             }
         }
-        Ok(taken)
+        let net = |(subnet, address): (IpNet, IpAddr)| {
+            // The prefix length is that of a subnet of the same family, so it always fits.
+            IpNet::new(address, subnet.prefix_len()).unwrap_or_else(|_| address.into())
+        };
+        Ok(taken.into_iter().map(net).collect())
     }
 
     fn take_address(
@@ -168,24 +202,23 @@ impl Model {
         subnet: IpNet,
         wanted: Option<IpAddr>,
         order: AllocationOrder,
-    ) -> Result<IpNet, Error> {
+    ) -> Result<IpAddr, Error> {
         let pool = self.space.pool_mut(subnet)?;
-        let address = match wanted {
+        match wanted {
             Some(address) => {
                 pool.reserve(address)?;
-                address
+                Ok(address)
             }
-            None => pool.allocate(order)?,
-        };
-        // The prefix length is that of a subnet of the same family, so it always fits.
-        Ok(IpNet::new(address, subnet.prefix_len()).unwrap_or_else(|_| address.into()))
+            None => Ok(pool.allocate(order)?),
+        }
     }
-}
 
-pub(super) const fn family_of(address: IpAddr) -> Family {
-    match address {
-        IpAddr::V4(_) => Family::V4,
-        IpAddr::V6(_) => Family::V6,
+    fn release(&mut self, subnet: IpNet, address: IpAddr) {
+        let released = self
+            .space
+            .pool_mut(subnet)
+            .map(|pool| pool.release(address));
+        debug_assert!(matches!(released, Ok(Ok(()))), "what is released was taken");
     }
 }
 
@@ -422,8 +455,8 @@ mod tests {
             assert_eq!(addresses.first().map(String::as_str), expected);
             let alone = network.subnets[0].gateway.is_none();
             assert_eq!(alone, subnet.ends_with("/32") || subnet.ends_with("/128"));
-            let settings = model.bridge_settings(network.id).unwrap().unwrap();
-            assert_eq!(settings.host_port.is_none(), alone);
+            let bridges = model.bridge_settings(network.id).unwrap();
+            assert_eq!(bridges[0].host_port.is_none(), alone);
             if subnet.ends_with("/64") {
                 continue;
             }

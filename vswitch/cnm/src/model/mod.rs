@@ -14,6 +14,7 @@ use crate::settings::Settings;
 mod endpoints;
 mod interface;
 mod networks;
+mod overlay;
 mod publish;
 mod restore;
 mod sandboxes;

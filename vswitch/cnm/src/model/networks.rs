@@ -50,14 +50,19 @@ impl Model {
             subnets,
             options: request.options,
             labels: request.labels,
+            overlay: None,
         };
-        let checked = self.check_settings(&network);
-        if let Err(error) = checked.and_then(|()| self.check_route_to(&network)) {
-            self.release_pools(&network.subnets);
-            return Err(error);
+        let held = network.subnets.clone();
+        match self.completed(network) {
+            Ok(network) => {
+                self.networks.insert(id, network.clone());
+                Ok(network)
+            }
+            Err(error) => {
+                self.release_pools(&held);
+                Err(error)
+            }
         }
-        self.networks.insert(id, network.clone());
-        Ok(network)
     }
 
     /// Removes a network and gives up its subnets.
@@ -122,36 +127,50 @@ impl Model {
         self.networks.values()
     }
 
-    /// How a network is to be switched; `None` for `host` and `none`.
+    /// How each segment of a network is to be switched, in their order; none for `host` and `none`.
     ///
     /// # Errors
     /// [`Error::NetworkNotFound`].
-    pub fn bridge_settings(&self, id: NetworkId) -> Result<Option<BridgeSettings>, Error> {
+    pub fn bridge_settings(&self, id: NetworkId) -> Result<Vec<BridgeSettings>, Error> {
         let network = self.network_or_error(id)?;
-        let settings = network.driver.driver().bridge(network, &self.settings)?;
-        let Some(mut settings) = settings else {
-            return Ok(None);
-        };
-        settings.policy.route_to = self.routed_with(network)?;
-        Ok(Some(settings))
+        let mut bridges = network.driver.driver().bridges(network, &self.settings)?;
+        let route_to = self.routed_with(network)?;
+        for bridge in &mut bridges {
+            bridge.policy.route_to.clone_from(&route_to);
+        }
+        Ok(bridges)
     }
 
-    /// Checks what a network to be makes of its options, once its subnets are known.
+    /// A network to be, with what its driver adds, once its subnets are known.
+    fn completed(&self, network: Network) -> Result<Network, Error> {
+        let others: Vec<&Network> = self.networks.values().collect();
+        let network = network.driver.driver().complete(network, &others)?;
+        self.check_settings(&network)?;
+        self.check_route_to(&network)?;
+        Ok(network)
+    }
+
+    /// Checks what a network to be makes of its options, once it is complete.
     pub(super) fn check_settings(&self, network: &Network) -> Result<(), Error> {
         let driver = network.driver.driver();
-        driver.check_network(network)?;
-        let host_port = |network: &Network| -> Result<Option<String>, Error> {
+        let others: Vec<&Network> = self.networks.values().collect();
+        driver.check_network(network, &others)?;
+        let host_ports = |network: &Network| -> Result<Vec<String>, Error> {
             let driver = network.driver.driver();
-            let settings = driver.bridge(network, &self.settings)?;
-            Ok(settings.and_then(|settings| settings.host_port))
+            let bridges = driver.bridges(network, &self.settings)?;
+            Ok(bridges
+                .into_iter()
+                .filter_map(|bridge| bridge.host_port)
+                .collect())
         };
-        let Some(ifname) = host_port(network)? else {
-            return Ok(());
-        };
+        let own = host_ports(network)?;
         for other in self.networks.values() {
-            if host_port(other)?.as_deref() == Some(&ifname) {
-                let network = other.name.clone();
-                return Err(Error::HostPortTaken { ifname, network });
+            let taken = host_ports(other)?;
+            if let Some(ifname) = own.iter().find(|ifname| taken.contains(ifname)) {
+                return Err(Error::HostPortTaken {
+                    ifname: ifname.clone(),
+                    network: other.name.clone(),
+                });
             }
         }
         Ok(())
@@ -294,10 +313,7 @@ mod tests {
         let mut model = model();
         let network = add_network(&mut model, 1, NetworkRequest::new("web"));
         assert_eq!(network.subnets[0].subnet.to_string(), "172.17.0.0/16");
-        assert_eq!(
-            network.next_hop(vswitch_ipam::Family::V4),
-            Some([172, 17, 0, 1].into())
-        );
+        assert_eq!(network.subnets[0].gateway, Some([172, 17, 0, 1].into()));
         assert_eq!((network.created, network.ipv6), (NOW, false));
         let dual = NetworkRequest {
             ipv6: true,
@@ -319,7 +335,7 @@ mod tests {
             let network = model.find_network(term).unwrap();
             assert_eq!((network.name.as_str(), network.driver), (name, driver));
             let id = network.id;
-            assert_eq!(model.bridge_settings(id), Ok(None));
+            assert_eq!(model.bridge_settings(id), Ok(Vec::new()));
             assert_eq!(
                 model.remove_network(id).unwrap_err().to_string(),
                 format!("{name} is a pre-defined network and cannot be removed")
@@ -501,8 +517,8 @@ mod tests {
             ..NetworkRequest::new(name)
         };
         let peers = |model: &Model, n| {
-            let settings = model.bridge_settings(network_id(n)).unwrap().unwrap();
-            settings.policy.route_to
+            let bridges = model.bridge_settings(network_id(n)).unwrap();
+            bridges[0].policy.route_to.clone()
         };
         add_network(&mut model, 1, NetworkRequest::new("a"));
         add_network(&mut model, 2, NetworkRequest::new("b"));

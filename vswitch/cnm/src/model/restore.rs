@@ -1,9 +1,11 @@
 //! The model again from its records.
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 use vswitch_ipam::{GatewayRequest, PoolRequest};
 
 use super::Model;
-use super::interface::family_of;
 use crate::endpoint::{AttachRequest, Endpoint};
 use crate::error::{Error, RestoreError};
 use crate::network::{Network, SubnetRecord};
@@ -47,7 +49,7 @@ impl Model {
         Ok(model)
     }
 
-    fn restore_network(&mut self, network: Network) -> Result<(), Error> {
+    fn restore_network(&mut self, mut network: Network) -> Result<(), Error> {
         if network.is_predefined() {
             return Ok(());
         }
@@ -60,7 +62,13 @@ impl Model {
         self.check_settings(&network)?;
         let pools: Vec<PoolRequest> = network.subnets.iter().map(request).collect();
         self.request_pools(&network.name, &pools, &[])?;
-        self.networks.insert(network.id, network);
+        let id = network.id;
+        let overlay = network.overlay.as_mut();
+        let remotes = overlay.map(|record| std::mem::take(&mut record.remotes));
+        self.networks.insert(id, network);
+        for remote in remotes.unwrap_or_default() {
+            self.add_remote(id, remote)?;
+        }
         Ok(())
     }
 
@@ -78,15 +86,8 @@ impl Model {
             self.check_name_free(&request, ifname)?;
             self.check_mac(&network, endpoint.mac)?;
         }
-        for address in endpoint.addresses.iter().map(ipnet::IpNet::addr) {
-            let family = family_of(address);
-            let record = network.subnet(family).ok_or_else(|| Error::NoSubnet {
-                address,
-                family,
-                network: network.name.clone(),
-            })?;
-            self.space.pool_mut(record.subnet)?.reserve(address)?;
-        }
+        let addresses: Vec<IpAddr> = endpoint.addresses.iter().map(IpNet::addr).collect();
+        self.reserve_addresses(&network, &addresses)?;
         self.see_namespace(&endpoint.sandbox, None);
         self.endpoints.insert(endpoint.id, endpoint);
         Ok(())

@@ -6,20 +6,19 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use vswitch_ipam::{Family, PoolRequest};
 
-use self::endpoint_options::EndpointOptions;
 use self::network_options::NetworkOptions;
-use super::{Driver, DriverName, InterfacePlan, Publishing};
+use super::{Driver, DriverName, InterfacePlan, Publishing, switched};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::mac::mac_for;
-use crate::network::{Network, NetworkRequest};
-use crate::policy::Policy;
+use crate::network::{Network, NetworkRequest, SubnetRecord};
 use crate::sandbox::SandboxKey;
+use crate::segment::Segment;
 use crate::settings::{BridgeSettings, PortSettings, Settings};
 
-mod endpoint_options;
 mod network_options;
 mod subnets;
+
+pub(super) use network_options::OWN;
 
 /// The driver `bridge`.
 #[derive(Debug)]
@@ -40,107 +39,64 @@ impl Driver for Bridge {
 
     fn plan(&self, request: &NetworkRequest) -> Result<Vec<PoolRequest>, Error> {
         let options = NetworkOptions::parse(&request.options, request.internal)?;
-        subnets::plan(request, &options)
+        subnets::plan(request, &options.switch)
     }
 
-    fn check_network(&self, network: &Network) -> Result<(), Error> {
-        let options = NetworkOptions::parse(&network.options, network.internal)?;
-        options.check_mtu_for(network.subnet(Family::V6).is_some())?;
+    fn check_network(&self, network: &Network, _others: &[&Network]) -> Result<(), Error> {
+        let options = options(network)?;
+        let ipv6 = |record: &SubnetRecord| Family::of(record.subnet) == Family::V6;
+        options.check_mtu_for(network.subnets.iter().any(ipv6))?;
         subnets::check(network)
     }
 
     fn check_sandbox(&self, network: &Network, sandbox: &SandboxKey) -> Result<(), Error> {
-        if sandbox.is_host() {
-            Err(Error::NotForHost {
-                network: network.name.clone(),
-            })
-        } else {
-            Ok(())
-        }
+        switched::check_sandbox(network, sandbox)
     }
 
     fn interface(
         &self,
         network: &Network,
-        options: &BTreeMap<String, String>,
+        endpoint: &BTreeMap<String, String>,
     ) -> Result<Option<InterfacePlan>, Error> {
-        let network = NetworkOptions::parse(&network.options, network.internal)?;
-        Ok(Some(InterfacePlan {
-            name: EndpointOptions::parse(options)?.ifname,
-            prefix: network.iface_prefix,
-            order: network.order,
-        }))
+        switched::interface(options(network)?.switch, endpoint).map(Some)
     }
 
-    fn next_hop(&self, network: &Network, family: Family) -> Option<IpAddr> {
-        network.next_hop(family).filter(|_| !network.internal)
-    }
-
-    fn bridge(
-        &self,
-        network: &Network,
-        settings: &Settings,
-    ) -> Result<Option<BridgeSettings>, Error> {
-        let options = NetworkOptions::parse(&network.options, network.internal)?;
-        let gateways = owned_gateways(network, &options);
-        Ok(Some(BridgeSettings {
-            network: network.id,
-            name: network.name.clone(),
-            gateway_mac: mac_for(gateways.iter().map(IpNet::addr), network.id.octets()),
-            host_port: (!gateways.is_empty()).then(|| {
-                options
-                    .host_port
-                    .unwrap_or_else(|| format!("br-{}", network.id.short()))
-            }),
-            gateways,
-            icc: options.icc,
-            internal: network.internal,
-            mtu: options.mtu.unwrap_or(settings.default_mtu),
-            ageing_secs: options.ageing_secs,
-            fdb_limit: options.fdb_limit,
-            snooping: options.snooping,
-            offload: options.offload,
-            policy: Policy {
-                v4: options.v4,
-                v6: options.v6,
-                filtering: options.filtering,
-                route_to: Vec::new(),
-            },
-        }))
+    fn next_hop(&self, network: &Network, segment: &Segment<'_>, family: Family) -> Option<IpAddr> {
+        switched::next_hop(network, segment, family)
     }
 
     fn route_to(&self, network: &Network) -> Result<BTreeSet<String>, Error> {
-        Ok(NetworkOptions::parse(&network.options, network.internal)?.route_to)
+        Ok(options(network)?.switch.route_to)
     }
 
-    fn publishing(
+    fn bridges(
         &self,
         network: &Network,
-        options: &BTreeMap<String, String>,
-    ) -> Result<Publishing, Error> {
-        let refused = |reason| {
-            Err(Error::NotPublishable {
-                network: network.name.clone(),
-                reason,
-            })
+        settings: &Settings,
+    ) -> Result<Vec<BridgeSettings>, Error> {
+        let options = options(network)?;
+        let mtu = options.switch.mtu.unwrap_or(settings.default_mtu);
+        let bridge = |segment: &Segment<'_>| {
+            let gateways = owned_gateways(segment, &options);
+            BridgeSettings {
+                icc: options.icc,
+                ..switched::bridge(network, segment, gateways, mtu, &options.switch)
+            }
         };
-        if network.internal {
-            return refused("it is internal");
-        }
-        if EndpointOptions::parse(options)?.vlan.is_some() {
-            return refused("the endpoint is in a VLAN, which has no gateway");
-        }
-        let options = NetworkOptions::parse(&network.options, network.internal)?;
-        let gateways = owned_gateways(network, &options);
-        let has = |family| gateways.iter().any(|net| Family::of(*net) == family);
-        if gateways.is_empty() {
-            return refused("it has no gateway of ours");
-        }
-        Ok(Publishing {
-            v4: has(Family::V4).then_some(options.v4.mode),
-            v6: has(Family::V6).then_some(options.v6.mode),
-            host_binding: options.host_binding,
-        })
+        Ok(network.segments().iter().map(bridge).collect())
+    }
+
+    fn publishing(&self, network: &Network, endpoint: &Endpoint) -> Result<Publishing, Error> {
+        let options = options(network)?;
+        let gateways = network
+            .segment_of(endpoint)
+            .map(|segment| owned_gateways(&segment, &options));
+        switched::publishing(
+            network,
+            endpoint,
+            &gateways.unwrap_or_default(),
+            &options.switch,
+        )
     }
 
     fn port(
@@ -149,44 +105,33 @@ impl Driver for Bridge {
         endpoint: &Endpoint,
         settings: &Settings,
     ) -> Result<Option<PortSettings>, Error> {
-        let Some(ifname) = endpoint.ifname.clone() else {
-            return Ok(None);
-        };
-        let options = NetworkOptions::parse(&network.options, network.internal)?;
-        let own = EndpointOptions::parse(&endpoint.options)?;
-        Ok(Some(PortSettings {
-            endpoint: endpoint.id,
-            network: network.id,
-            ifname,
-            mac: endpoint.mac,
-            addresses: endpoint.addresses.iter().map(IpNet::addr).collect(),
-            anti_spoof: own.anti_spoof.unwrap_or(options.anti_spoof),
-            vlan: own.vlan,
-            storm_pps: own.storm_pps.unwrap_or(options.storm_pps),
-            mtu: options.mtu.unwrap_or(settings.default_mtu),
+        let options = options(network)?;
+        let mtu = options.switch.mtu.unwrap_or(settings.default_mtu);
+        let port = switched::port(network, endpoint, mtu, &options.switch)?;
+        Ok(port.map(|port| PortSettings {
             isolated: !options.icc,
-            published: endpoint.published.clone(),
+            ..port
         }))
     }
 }
 
-/// The gateways of the record but for one that is left to someone else.
-fn owned_gateways(network: &Network, options: &NetworkOptions) -> Vec<IpNet> {
-    network
-        .subnets
-        .iter()
-        .filter(|record| !(options.inhibit_ipv4 && Family::of(record.subnet) == Family::V4))
-        .filter_map(|record| IpNet::new(record.gateway?, record.subnet.prefix_len()).ok())
-        .collect()
+fn options(network: &Network) -> Result<NetworkOptions, Error> {
+    Ok(NetworkOptions::parse(&network.options, network.internal)?)
+}
+
+/// The gateways of a segment but for one that is left to someone else.
+fn owned_gateways(segment: &Segment<'_>, options: &NetworkOptions) -> Vec<IpNet> {
+    let mut gateways = switched::gateways(segment);
+    gateways.retain(|gateway| !(options.inhibit_ipv4 && Family::of(*gateway) == Family::V4));
+    gateways
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::id::NetworkId;
-    use crate::network::SubnetRecord;
     use crate::option_key;
-    use crate::policy::{Filtering, GatewayMode};
+    use crate::policy::{Filtering, GatewayMode, Policy};
 
     fn network(subnets: &[(&str, Option<&str>)], options: &[(&str, &str)]) -> Network {
         let record = |(subnet, gateway): &(&str, Option<&str>)| SubnetRecord {
@@ -206,14 +151,21 @@ mod tests {
             subnets: subnets.iter().map(record).collect(),
             options: options.iter().map(owned).collect(),
             labels: BTreeMap::new(),
+            overlay: None,
         }
     }
 
     fn settings_of(network: &Network) -> BridgeSettings {
-        Bridge
-            .bridge(network, &Settings::default())
+        let bridges = Bridge.bridges(network, &Settings::default()).unwrap();
+        <[_; 1]>::try_from(bridges)
             .unwrap()
+            .into_iter()
+            .next()
             .unwrap()
+    }
+
+    fn next_hop(network: &Network, family: Family) -> Option<IpAddr> {
+        Bridge.next_hop(network, &network.segments()[0], family)
     }
 
     const DUAL: [(&str, Option<&str>); 2] = [
@@ -227,6 +179,7 @@ mod tests {
             settings_of(&network(&DUAL, &[])),
             BridgeSettings {
                 network: NetworkId::from_octets([0xab; 32]),
+                segment: 0,
                 name: "web".into(),
                 gateways: vec![
                     "10.0.0.1/24".parse().unwrap(),
@@ -242,6 +195,7 @@ mod tests {
                 snooping: false,
                 offload: true,
                 policy: Policy::default(),
+                overlay: None,
             }
         );
     }
@@ -280,7 +234,7 @@ mod tests {
         let inhibit = [(option_key::INHIBIT_IPV4, "true")];
         let dual = network(&DUAL, &inhibit);
         assert_eq!(settings_of(&dual).gateways, ["fd00::1/64".parse().unwrap()]);
-        assert!(Bridge.next_hop(&dual, Family::V4).is_some());
+        assert!(next_hop(&dual, Family::V4).is_some());
         let settings = settings_of(&network(&DUAL[..1], &inhibit));
         assert_eq!(settings.gateways, []);
         assert_eq!(settings.host_port, None);
@@ -294,8 +248,8 @@ mod tests {
             ..network(&DUAL, &[])
         };
         assert_eq!(settings_of(&network).gateways.len(), 2);
-        assert_eq!(Bridge.next_hop(&network, Family::V4), None);
-        assert_eq!(Bridge.next_hop(&network, Family::V6), None);
+        assert_eq!(next_hop(&network, Family::V4), None);
+        assert_eq!(next_hop(&network, Family::V6), None);
     }
 
     #[test]

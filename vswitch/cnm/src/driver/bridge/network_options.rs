@@ -1,101 +1,27 @@
 //! The options of a bridge network.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::collections::BTreeMap;
 
-use vswitch_ipam::{AllocationOrder, Family};
-
-use crate::interface_name::{check_interface_name, check_interface_prefix};
+use crate::driver::switched::{self, MTU_MIN_V6, SwitchOptions};
+use crate::driver::{DriverName, overlay};
 use crate::option_key as key;
-use crate::options::{OptionError, Options, invalid};
-use crate::policy::{FamilyPolicy, Filtering, GatewayMode};
+use crate::options::{OptionError, Options};
 
-/// The options, typed; the families are the plan's.
+/// The options, typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NetworkOptions {
-    pub(super) enable_ipv4: Option<bool>,
-    pub(super) enable_ipv6: Option<bool>,
-    pub(super) v4: FamilyPolicy,
-    pub(super) v6: FamilyPolicy,
-    pub(super) filtering: Filtering,
-    /// Names of networks.
-    pub(super) route_to: BTreeSet<String>,
-    pub(super) host_binding: Option<IpAddr>,
+    pub(super) switch: SwitchOptions,
     pub(super) inhibit_ipv4: bool,
-    pub(super) host_port: Option<String>,
-    pub(super) iface_prefix: String,
-    pub(super) order: AllocationOrder,
     pub(super) icc: bool,
-    pub(super) mtu: Option<u16>,
-    pub(super) ageing_secs: u32,
-    pub(super) fdb_limit: u32,
-    pub(super) snooping: bool,
-    pub(super) offload: bool,
-    pub(super) anti_spoof: bool,
-    pub(super) storm_pps: Option<u32>,
 }
 
-const KNOWN: [&str; 24] = [
-    key::BRIDGE_NAME,
+/// The keys that no other driver has.
+pub(in crate::driver) const OWN: &[&str] = &[
     key::DEFAULT_BRIDGE,
     key::ENABLE_ICC,
-    key::ENABLE_IP_MASQUERADE,
-    key::HOST_BINDING_IPV4,
-    key::GATEWAY_MODE_IPV4,
-    key::GATEWAY_MODE_IPV6,
     key::INHIBIT_IPV4,
     key::TRUSTED_HOST_INTERFACES,
-    key::HOST_IPV4,
-    key::HOST_IPV6,
-    key::MTU,
-    key::IFACE_PREFIX,
-    key::ENABLE_IPV4,
-    key::ENABLE_IPV6,
-    key::IPAM_SERIAL,
-    key::AGEING,
-    key::FDB_LIMIT,
-    key::SNOOPING,
-    key::OFFLOAD,
-    key::ANTI_SPOOF,
-    key::STORM_LIMIT,
-    key::NAT_FILTERING,
-    key::ROUTE_TO,
 ];
-
-const MODES: [(&str, GatewayMode); 4] = [
-    ("nat", GatewayMode::Nat),
-    ("nat-unprotected", GatewayMode::NatUnprotected),
-    ("routed", GatewayMode::Routed),
-    ("isolated", GatewayMode::Isolated),
-];
-
-const FILTERINGS: [(&str, Filtering); 3] = [
-    ("endpoint-independent", Filtering::EndpointIndependent),
-    ("address-dependent", Filtering::AddressDependent),
-    (
-        "address-and-port-dependent",
-        Filtering::AddressAndPortDependent,
-    ),
-];
-
-/// What an IPv4 host must take at least (RFC 791 section 3.2), to what a TAP can have (Linux'
-/// drivers/net/tun.c: 65535 less the Ethernet header).
-const MTU_MIN: u16 = 68;
-const MTU_MAX: u16 = 65_521;
-/// What an IPv6 link must carry at least (RFC 8200 section 5).
-const MTU_MIN_V6: u16 = 1280;
-
-/// IEEE 802.1D table 7-5; the range is wider at its low end, for tests and fast-moving containers.
-const AGEING_SECS: u32 = 300;
-const AGEING_SECS_MAX: u32 = 1_000_000;
-
-/// Open vSwitch's default (`mac-table-size`).
-const FDB_LIMIT: u32 = 8192;
-const FDB_LIMIT_MAX: u32 = 1 << 20;
-
-pub(super) const STORM_PPS_MAX: u32 = 1_000_000_000;
-
-const IFACE_PREFIX: &str = "eth";
 
 impl NetworkOptions {
     pub(super) fn parse(
@@ -103,72 +29,20 @@ impl NetworkOptions {
         internal: bool,
     ) -> Result<Self, OptionError> {
         let options = Options(options);
-        options.check_known(&KNOWN)?;
-        check_unavailable(options)?;
-        let flag = |key, default: bool| Ok::<_, OptionError>(options.flag(key)?.unwrap_or(default));
+        options.check_driver(DriverName::Overlay, overlay::OWN)?;
+        options.check_known(&[switched::KNOWN, OWN])?;
+        options.only_flag(key::DEFAULT_BRIDGE, false)?;
+        options.only(key::TRUSTED_HOST_INTERFACES, &[""])?;
         Ok(Self {
-            enable_ipv4: options.flag(key::ENABLE_IPV4)?,
-            enable_ipv6: options.flag(key::ENABLE_IPV6)?,
-            v4: FamilyPolicy {
-                mode: mode(options, key::GATEWAY_MODE_IPV4, internal)?,
-                masquerade: flag(key::ENABLE_IP_MASQUERADE, true)?,
-                source: source_v4(options)?,
-            },
-            v6: FamilyPolicy {
-                mode: mode(options, key::GATEWAY_MODE_IPV6, internal)?,
-                masquerade: flag(key::ENABLE_IP_MASQUERADE, true)?,
-                source: source_v6(options)?,
-            },
-            filtering: options
-                .choice(key::NAT_FILTERING, &FILTERINGS)?
-                .unwrap_or_default(),
-            route_to: route_to(options, internal)?,
-            host_binding: options.address(
-                key::HOST_BINDING_IPV4,
-                "an IP address of the host, such as 127.0.0.1",
-            )?,
-            inhibit_ipv4: flag(key::INHIBIT_IPV4, false)?,
-            host_port: options
-                .interface(key::BRIDGE_NAME, check_interface_name)?
-                .map(ToOwned::to_owned),
-            iface_prefix: options
-                .interface(key::IFACE_PREFIX, check_interface_prefix)?
-                .unwrap_or(IFACE_PREFIX)
-                .to_owned(),
-            order: if flag(key::IPAM_SERIAL, false)? {
-                AllocationOrder::Serial
-            } else {
-                AllocationOrder::LowestFree
-            },
-            icc: flag(key::ENABLE_ICC, true)?,
-            mtu: mtu(options)?,
-            ageing_secs: options
-                .number(key::AGEING, 1..=AGEING_SECS_MAX, "seconds")?
-                .unwrap_or(AGEING_SECS),
-            fdb_limit: options
-                .number(key::FDB_LIMIT, 1..=FDB_LIMIT_MAX, "addresses")?
-                .unwrap_or(FDB_LIMIT),
-            snooping: flag(key::SNOOPING, false)?,
-            offload: flag(key::OFFLOAD, true)?,
-            anti_spoof: flag(key::ANTI_SPOOF, true)?,
-            storm_pps: options
-                .number(key::STORM_LIMIT, 0..=STORM_PPS_MAX, "frames a second")?
-                .filter(|limit| *limit > 0),
+            switch: SwitchOptions::parse(options, internal)?,
+            inhibit_ipv4: options.flag(key::INHIBIT_IPV4)?.unwrap_or(false),
+            icc: options.flag(key::ENABLE_ICC)?.unwrap_or(true),
         })
-    }
-
-    /// Whether the network is to have no gateway of `family`.
-    pub(super) const fn is_isolated(&self, family: Family) -> bool {
-        let policy = match family {
-            Family::V4 => &self.v4,
-            Family::V6 => &self.v6,
-        };
-        matches!(policy.mode, GatewayMode::Isolated)
     }
 
     /// Refuses an MTU that IPv6 cannot live with.
     pub(super) fn check_mtu_for(&self, ipv6: bool) -> Result<(), OptionError> {
-        match self.mtu {
+        match self.switch.mtu {
             Some(mtu) if ipv6 && mtu < MTU_MIN_V6 => Err(OptionError::Conflict {
                 key: key::MTU,
                 value: mtu.to_string(),
@@ -180,94 +54,12 @@ impl NetworkOptions {
     }
 }
 
-/// What Docker has and this version has not, but for the values that change nothing.
-fn check_unavailable(options: Options<'_>) -> Result<(), OptionError> {
-    options.only_flag(key::DEFAULT_BRIDGE, false)?;
-    options.only(key::TRUSTED_HOST_INTERFACES, &[""])
-}
-
-fn mode(
-    options: Options<'_>,
-    key: &'static str,
-    internal: bool,
-) -> Result<GatewayMode, OptionError> {
-    match options.choice(key, &MODES)?.unwrap_or_default() {
-        GatewayMode::Isolated if !internal => Err(OptionError::Conflict {
-            key,
-            value: "isolated".to_owned(),
-            other: "a network that has a way out",
-            hint: "add --internal",
-        }),
-        mode => Ok(mode),
-    }
-}
-
-fn source_v4(options: Options<'_>) -> Result<Option<IpAddr>, OptionError> {
-    let expected = "an IPv4 address of the host";
-    let source: Option<Ipv4Addr> = options.address(key::HOST_IPV4, expected)?;
-    checked_source(key::HOST_IPV4, source.map(IpAddr::V4), expected)
-}
-
-fn source_v6(options: Options<'_>) -> Result<Option<IpAddr>, OptionError> {
-    let expected = "an IPv6 address of the host";
-    let source: Option<Ipv6Addr> = options.address(key::HOST_IPV6, expected)?;
-    checked_source(key::HOST_IPV6, source.map(IpAddr::V6), expected)
-}
-
-/// What nobody outside could answer to is refused.
-fn checked_source(
-    key: &'static str,
-    source: Option<IpAddr>,
-    expected: &str,
-) -> Result<Option<IpAddr>, OptionError> {
-    let unusable = |ip: &IpAddr| ip.is_unspecified() || ip.is_loopback() || ip.is_multicast();
-    match source.filter(unusable) {
-        Some(ip) => Err(invalid(key, &ip.to_string(), expected)),
-        None => Ok(source),
-    }
-}
-
-fn route_to(options: Options<'_>, internal: bool) -> Result<BTreeSet<String>, OptionError> {
-    let value = options.text(key::ROUTE_TO).unwrap_or_default();
-    if value.is_empty() {
-        return Ok(BTreeSet::new());
-    }
-    if internal {
-        return Err(OptionError::Conflict {
-            key: key::ROUTE_TO,
-            value: value.to_owned(),
-            other: "a network without a way out",
-            hint: "leave out one of it and --internal",
-        });
-    }
-    let names = value.split(',').map(str::trim);
-    names
-        .map(|name| match name {
-            "" => Err(invalid(
-                key::ROUTE_TO,
-                value,
-                "names of networks with commas between them",
-            )),
-            name => Ok(name.to_owned()),
-        })
-        .collect()
-}
-
-fn mtu(options: Options<'_>) -> Result<Option<u16>, OptionError> {
-    // Docker's 0 asks for the default.
-    if options.text(key::MTU) == Some("0") {
-        return Ok(None);
-    }
-    options.number(key::MTU, MTU_MIN..=MTU_MAX, "bytes, or 0 for the default")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parse(key: &str, value: &str) -> Result<NetworkOptions, OptionError> {
-        let options = BTreeMap::from([(key.to_owned(), value.to_owned())]);
-        NetworkOptions::parse(&options, false)
+        NetworkOptions::parse(&BTreeMap::from([(key.to_owned(), value.to_owned())]), false)
     }
 
     #[test]
@@ -276,19 +68,8 @@ mod tests {
         for (key, value) in [
             (key::DEFAULT_BRIDGE, "false"),
             (key::ENABLE_ICC, "true"),
-            (key::ENABLE_IP_MASQUERADE, "true"),
-            (key::GATEWAY_MODE_IPV4, "nat"),
-            (key::GATEWAY_MODE_IPV6, "nat"),
+            (key::INHIBIT_IPV4, "0"),
             (key::TRUSTED_HOST_INTERFACES, ""),
-            (key::HOST_IPV4, ""),
-            (key::HOST_IPV6, ""),
-            (key::HOST_BINDING_IPV4, ""),
-            (key::GATEWAY_MODE_IPV4, ""),
-            (key::NAT_FILTERING, "address-dependent"),
-            (key::ROUTE_TO, ""),
-            (key::MTU, "0"),
-            (key::IFACE_PREFIX, "eth"),
-            (key::STORM_LIMIT, "0"),
         ] {
             assert_eq!(parse(key, value), Ok(plain.clone()), "{key}={value}");
         }
@@ -303,93 +84,18 @@ mod tests {
             let error = parse(key, value).unwrap_err();
             assert!(matches!(error, OptionError::Unavailable { .. }), "{error}");
         }
+        assert!(parse(key::ENABLE_ICC, "yes").is_err());
     }
 
     #[test]
-    fn values_out_of_range_are_refused() {
-        for (key, value) in [
-            (key::MTU, "67"),
-            (key::MTU, "65522"),
-            (key::MTU, "-1"),
-            (key::AGEING, "0"),
-            (key::AGEING, "1000001"),
-            (key::FDB_LIMIT, "0"),
-            (key::STORM_LIMIT, "many"),
-            (key::ENABLE_ICC, "yes"),
-            (key::BRIDGE_NAME, "a-name-too-long-for-linux"),
-            (key::IFACE_PREFIX, "interface/"),
-            (key::ENABLE_IP_MASQUERADE, "maybe"),
-            (key::HOST_BINDING_IPV4, "localhost"),
-            (key::GATEWAY_MODE_IPV4, "bridged"),
-            (key::HOST_IPV4, "2001:db8::1"),
-            (key::HOST_IPV4, "127.0.0.1"),
-            (key::HOST_IPV6, "192.0.2.1"),
-            (key::HOST_IPV6, "ff02::1"),
-            (key::NAT_FILTERING, "none"),
-            (key::ROUTE_TO, "db,,web"),
-        ] {
-            let error = parse(key, value).unwrap_err();
-            assert!(
-                matches!(
-                    error,
-                    OptionError::Invalid { .. } | OptionError::InterfaceName { .. }
-                ),
-                "{key}={value}: {error}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_policy_is_read() {
-        let options = [
-            (key::ENABLE_IP_MASQUERADE, "false"),
-            (key::HOST_BINDING_IPV4, "::1"),
-            (key::GATEWAY_MODE_IPV4, "routed"),
-            (key::GATEWAY_MODE_IPV6, "nat-unprotected"),
-            (key::HOST_IPV4, "192.0.2.1"),
-            (key::HOST_IPV6, "2001:db8::1"),
-            (key::NAT_FILTERING, "endpoint-independent"),
-            (key::ROUTE_TO, "db, web,db"),
-        ];
-        let options = options.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        let options = NetworkOptions::parse(&options.into(), false).unwrap();
-        let policy = |mode, source: &str| FamilyPolicy {
-            mode,
-            masquerade: false,
-            source: Some(source.parse().unwrap()),
-        };
-        assert_eq!(options.v4, policy(GatewayMode::Routed, "192.0.2.1"));
+    fn what_overlay_networks_have_is_told_apart_from_what_nobody_has() {
         assert_eq!(
-            options.v6,
-            policy(GatewayMode::NatUnprotected, "2001:db8::1")
-        );
-        assert_eq!(options.filtering, Filtering::EndpointIndependent);
-        assert_eq!(options.host_binding, Some("::1".parse().unwrap()));
-        let names: Vec<&str> = options.route_to.iter().map(String::as_str).collect();
-        assert_eq!(names, ["db", "web"]);
-    }
-
-    #[test]
-    fn an_internal_network_routes_nowhere() {
-        let options = BTreeMap::from([(key::ROUTE_TO.to_owned(), "db".to_owned())]);
-        let error = NetworkOptions::parse(&options, true).unwrap_err();
-        assert!(matches!(error, OptionError::Conflict { .. }), "{error}");
-    }
-
-    #[test]
-    fn isolation_is_for_internal_networks() {
-        let options = BTreeMap::from([(key::GATEWAY_MODE_IPV4.to_owned(), "isolated".to_owned())]);
-        assert!(
-            NetworkOptions::parse(&options, true)
-                .unwrap()
-                .is_isolated(Family::V4)
+            parse(key::PEERS, "192.0.2.2").unwrap_err().to_string(),
+            "option peers is for overlay networks; leave it out, or choose driver overlay"
         );
         assert_eq!(
-            NetworkOptions::parse(&options, false)
-                .unwrap_err()
-                .to_string(),
-            "option com.docker.network.bridge.gateway_mode_ipv4=isolated does not go with a network \
-             that has a way out; add --internal"
+            parse("mtu", "1400").unwrap_err().to_string(),
+            "unknown option \"mtu\"; did you mean com.docker.network.driver.mtu?"
         );
     }
 

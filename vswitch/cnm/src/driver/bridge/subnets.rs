@@ -1,18 +1,16 @@
 //! The subnets of a bridge network: one of each family at most.
 
 use ipnet::IpNet;
-use vswitch_ipam::{
-    Family, GatewayRequest, IpamOptions, PoolRequest, SubnetRequest, plan as place,
-};
+use vswitch_ipam::{Family, IpamOptions, PoolRequest, plan as place};
 
-use super::network_options::NetworkOptions;
+use crate::driver::switched::{SwitchOptions, choose_gateway, families};
 use crate::error::Error;
 use crate::network::{Network, NetworkRequest};
 
 /// The pools to request, IPv4 first.
 pub(super) fn plan(
     request: &NetworkRequest,
-    options: &NetworkOptions,
+    options: &SwitchOptions,
 ) -> Result<Vec<PoolRequest>, Error> {
     check_one_of_each(&request.subnets)?;
     let mut pools = place(&IpamOptions {
@@ -52,70 +50,16 @@ fn check_one_of_each(subnets: &[IpNet]) -> Result<(), Error> {
     Ok(())
 }
 
-/// The families the network is to have; a subnet of one that nobody mentioned brings it along.
-fn families(request: &NetworkRequest, options: &NetworkOptions) -> Result<Vec<Family>, Error> {
-    let given = |family| {
-        request
-            .subnets
-            .iter()
-            .copied()
-            .find(|subnet| Family::of(*subnet) == family)
-    };
-    let ipv4 = options.enable_ipv4.unwrap_or(request.ipv4);
-    let ipv6 = options
-        .enable_ipv6
-        .unwrap_or(request.ipv6 || given(Family::V6).is_some());
-    let mut families = Vec::new();
-    for (family, enabled) in [(Family::V4, ipv4), (Family::V6, ipv6)] {
-        match given(family) {
-            Some(subnet) if !enabled => return Err(Error::FamilyDisabled { subnet, family }),
-            _ if enabled => families.push(family),
-            _ => {}
-        }
-    }
-    if families.is_empty() {
-        return Err(Error::NoFamily {
-            name: request.name.clone(),
-        });
-    }
-    Ok(families)
-}
-
-fn choose_gateway(pool: &mut PoolRequest, options: &NetworkOptions) -> Result<(), Error> {
-    let family = pool.subnet.family();
-    match pool.gateway {
-        GatewayRequest::Address(gateway) if options.is_isolated(family) => {
-            Err(Error::IsolatedGateway { gateway, family })
-        }
-        // A gateway nobody asked for would leave no address to the one endpoint there can be.
-        GatewayRequest::FirstFree
-            if options.is_isolated(family) || is_single_address(pool.subnet) =>
-        {
-            pool.gateway = GatewayRequest::None;
-            Ok(())
-        }
-        _ => Ok(()),
-    }
-}
-
-fn is_single_address(subnet: SubnetRequest) -> bool {
-    match subnet {
-        SubnetRequest::Exact(subnet) => subnet.prefix_len() == subnet.max_prefix_len(),
-        SubnetRequest::Size { family, prefix } => match family {
-            Family::V4 => prefix == 32,
-            Family::V6 => prefix == 128,
-        },
-        SubnetRequest::Default(_) => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use vswitch_ipam::GatewayRequest;
+
     use super::*;
     use crate::option_key as key;
+    use crate::options::Options;
 
     fn plan_of(request: &NetworkRequest) -> Result<Vec<PoolRequest>, Error> {
-        let options = NetworkOptions::parse(&request.options, request.internal)?;
+        let options = SwitchOptions::parse(Options(&request.options), request.internal)?;
         plan(request, &options)
     }
 

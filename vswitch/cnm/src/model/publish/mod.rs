@@ -119,7 +119,7 @@ impl Model {
     fn publishing(&self, endpoint: &Endpoint) -> Result<Publishing, Error> {
         let network = self.network_or_error(endpoint.network)?;
         let driver = network.driver.driver();
-        driver.publishing(network, &endpoint.options)
+        driver.publishing(network, endpoint)
     }
 
     fn endpoint_mut(&mut self, id: EndpointId) -> Result<&mut Endpoint, Error> {

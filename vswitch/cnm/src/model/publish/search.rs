@@ -5,8 +5,8 @@ use super::wish::Wish;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::model::Model;
-use crate::model::interface::family_of;
 use crate::publish::{HoldError, PortHolder, PortRange, PublishedPort};
+use crate::segment::family_of;
 
 /// Why ports are not to be had.
 enum Obstacle {

@@ -8,9 +8,9 @@ use crate::driver::Publishing;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::model::Model;
-use crate::model::interface::family_of;
 use crate::policy::GatewayMode;
 use crate::publish::{PortRange, PortSpec, PublishedPort, same_host};
+use crate::segment::family_of;
 
 /// One port, or several in a row, that are to be the same at several addresses.
 pub(super) struct Wish {

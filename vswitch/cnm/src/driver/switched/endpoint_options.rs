@@ -1,4 +1,4 @@
-//! The options of an endpoint on a bridge network.
+//! The options of an endpoint.
 
 use std::collections::BTreeMap;
 
@@ -11,15 +11,15 @@ use crate::options::{OptionError, Options};
 
 /// The options, typed; `None` leaves the matter to the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct EndpointOptions {
-    pub(super) ifname: Option<String>,
-    pub(super) vlan: Option<VlanId>,
-    pub(super) anti_spoof: Option<bool>,
+pub(in crate::driver) struct EndpointOptions {
+    pub(in crate::driver) ifname: Option<String>,
+    pub(in crate::driver) vlan: Option<VlanId>,
+    pub(in crate::driver) anti_spoof: Option<bool>,
     /// `Some(None)` lifts the network's limit.
-    pub(super) storm_pps: Option<Option<u32>>,
+    pub(in crate::driver) storm_pps: Option<Option<u32>>,
 }
 
-const KNOWN: [&str; 7] = [
+const KNOWN: &[&str] = &[
     key::IFNAME,
     key::SYSCTLS,
     key::ADVERTISE_NMSGS,
@@ -30,9 +30,11 @@ const KNOWN: [&str; 7] = [
 ];
 
 impl EndpointOptions {
-    pub(super) fn parse(options: &BTreeMap<String, String>) -> Result<Self, OptionError> {
+    pub(in crate::driver) fn parse(
+        options: &BTreeMap<String, String>,
+    ) -> Result<Self, OptionError> {
         let options = Options(options);
-        options.check_known(&KNOWN)?;
+        options.check_known(&[KNOWN])?;
         options.only(key::SYSCTLS, &[""])?;
         options.only(key::ADVERTISE_NMSGS, &[])?;
         options.only(key::ADVERTISE_MS, &[])?;
