@@ -4,10 +4,14 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+/// The option that Docker has without a value (`docker network create -d overlay -o encrypted`).
+const BARE_OPTION: &str = "encrypted";
+
 /// `KEY=VALUE`; the value may be empty and may hold further `=`.
 pub(crate) fn option(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        None if text == BARE_OPTION => Ok((text.to_owned(), String::new())),
         _ => Err("write it as KEY=VALUE".to_owned()),
     }
 }
@@ -55,6 +59,7 @@ mod tests {
     fn pairs_split_at_the_first_equals_sign() {
         assert_eq!(option("a=b=c"), Ok(pair("a", "b=c")));
         assert_eq!(option("a="), Ok(pair("a", "")));
+        assert_eq!(option("encrypted"), Ok(pair("encrypted", "")));
         assert!(option("a").is_err());
         assert!(option("=b").is_err());
     }

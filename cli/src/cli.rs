@@ -9,8 +9,8 @@ use vswitch_api::{Client, DEFAULT_SOCKET, SOCKET_VARIABLE};
 
 use crate::output::Output;
 use crate::{
-    completions, conntrack, endpoint, exec, fdb, neighbour, network, publish, route, sandbox,
-    stats, version,
+    completions, conntrack, endpoint, exec, fdb, neighbour, network, publish, remote, route,
+    sandbox, stats, version, vtep,
 };
 
 /// Control the switch: networks, sandboxes and what connects them
@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Publish(publish::PublishPorts),
     Unpublish(publish::UnpublishPorts),
     Ports(publish::ListPorts),
+    Vtep(vtep::Vteps),
+    Remote(remote::Remotes),
     Fdb(fdb::ListFdb),
     Neigh(neighbour::ListNeighbours),
     Conntrack(conntrack::Conntrack),
@@ -104,6 +106,8 @@ impl Cli {
                 Command::Publish(command) => command.run(&client, &output).await,
                 Command::Unpublish(command) => command.run(&client, &output).await,
                 Command::Ports(command) => command.run(&client, &output).await,
+                Command::Vtep(command) => command.run(&client, &output).await,
+                Command::Remote(command) => command.run(&client, &output).await,
                 Command::Fdb(command) => command.run(&client, &output).await,
                 Command::Neigh(command) => command.run(&client, &output).await,
                 Command::Conntrack(command) => command.run(&client, &output).await,
@@ -135,8 +139,10 @@ mod tests {
     #[test]
     fn every_command_says_what_it_does_and_most_give_an_example() {
         for command in Cli::command().get_subcommands() {
-            assert!(command.get_about().is_some(), "{}", command.get_name());
-            assert!(command.get_after_help().is_some(), "{}", command.get_name());
+            for command in std::iter::once(command).chain(command.get_subcommands()) {
+                assert!(command.get_about().is_some(), "{}", command.get_name());
+                assert!(command.get_after_help().is_some(), "{}", command.get_name());
+            }
         }
     }
 
@@ -146,6 +152,7 @@ mod tests {
             "vsctl add-net web",
             "vsctl add-net web -d bridge --subnet 10.1.0.0/16 --gateway 10.1.0.1",
             "vsctl add-net web --ip-range 10.1.2.0/24 --aux-address nas=10.1.0.9 --ipv6 --internal",
+            "vsctl add-net web -d overlay -o peers=192.0.2.2,2001:db8::3 -o vni=7",
             "vsctl add-net web --label a=b --label c -o com.docker.network.driver.mtu=9000",
             "vsctl rm-net web",
             "vsctl rm-net web db --force",
@@ -170,6 +177,17 @@ mod tests {
             "vsctl unpublish web blue -p 80",
             "vsctl ports",
             "vsctl ports web --json",
+            "vsctl vtep list",
+            "vsctl vtep ls web --json",
+            "vsctl vtep add web 192.0.2.2 2001:db8::2",
+            "vsctl vtep del web 192.0.2.2",
+            "vsctl vtep rm web 192.0.2.2",
+            "vsctl remote list",
+            "vsctl remote ls web",
+            "vsctl remote add web 02:42:00:00:00:07 192.0.2.2",
+            "vsctl remote add web 02:42:00:00:00:07 192.0.2.2 --ip 10.1.0.7 --ip fd00::7",
+            "vsctl remote del web 02:42:00:00:00:07 02:42:00:00:00:08",
+            "vsctl remote rm web 02:42:00:00:00:07",
             "vsctl fdb",
             "vsctl fdb web",
             "vsctl neigh",
@@ -213,6 +231,13 @@ mod tests {
             ("vsctl detach web", "<SANDBOX>"),
             ("vsctl publish web blue", "--publish <SPEC>"),
             ("vsctl unpublish web -p 80", "<SANDBOX>"),
+            ("vsctl vtep", "Take hosts off"),
+            ("vsctl vtep add web", "<PEER>"),
+            ("vsctl vtep add web other.example", "other.example"),
+            ("vsctl vtep del 192.0.2.2", "<PEER>"),
+            ("vsctl remote add web 02:42:00:00:00:07", "<PEER>"),
+            ("vsctl remote add web a b --ip c", "'b'"),
+            ("vsctl remote del web", "<MAC>"),
             ("vsctl conntrack --protocol quic", "use tcp, udp, sctp"),
             ("vsctl conntrack --state open", "unreplied, established"),
             ("vsctl conntrack --flush", "--flush"),

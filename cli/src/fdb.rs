@@ -16,8 +16,10 @@ Examples:
   vsctl fdb
   vsctl fdb web
 
-AGE is the time since a frame from the address was seen. ORIGIN is learned (from
-a frame), static (an endpoint's own address) or gateway (the switch's router).")]
+PORT is vtep-ADDRESS for what is on another host of an overlay. AGE is the time
+since a frame from the address was seen. ORIGIN is learned (from a frame), static
+(an endpoint's own address), gateway (the switch's router) or programmed (by
+`vsctl remote add`, or a program that does the same).")]
 pub(crate) struct ListFdb {
     /// Of this network only
     #[arg(value_name = "NET")]
@@ -85,13 +87,22 @@ mod tests {
                 Some(12),
                 EntryOrigin::Learned,
             ),
+            FdbEntry {
+                port: Port {
+                    name: "vtep-192.0.2.2".to_owned(),
+                    sandbox: None,
+                    ifname: None,
+                },
+                ..entry("02:42:0a:01:00:03", None, None, EntryOrigin::Programmed)
+            },
         ])
         .plain();
         assert_eq!(
             text,
-            "NETWORK   MAC                 VLAN   PORT        AGE   ORIGIN\n\
-             web       02:42:0a:01:00:01      -   gateway       -   gateway\n\
-             web       02:42:0a:01:00:02      -   blue/eth0   12s   learned\n"
+            "NETWORK   MAC                 VLAN   PORT             AGE   ORIGIN\n\
+             web       02:42:0a:01:00:01      -   gateway            -   gateway\n\
+             web       02:42:0a:01:00:02      -   blue/eth0        12s   learned\n\
+             web       02:42:0a:01:00:03      -   vtep-192.0.2.2     -   programmed\n"
         );
     }
 }

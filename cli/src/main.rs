@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod argument;
+mod batch;
 mod cell;
 mod cli;
 mod completions;
@@ -15,12 +16,13 @@ mod network;
 mod output;
 mod publish;
 mod rates;
-mod removal;
+mod remote;
 mod route;
 mod sandbox;
 mod stats;
 mod table;
 mod version;
+mod vtep;
 mod watch;
 
 use std::process::ExitCode;

@@ -17,7 +17,8 @@ Examples:
   vsctl neigh web
 
 AGE is the time since the address was confirmed. ORIGIN is learned (from ARP or
-ND), static (an endpoint's own address) or gateway (the switch's router).")]
+ND), static (an endpoint's own address), gateway (the switch's router) or
+programmed (`vsctl remote add --ip`).")]
 pub(crate) struct ListNeighbours {
     /// Of this network only
     #[arg(value_name = "NET")]

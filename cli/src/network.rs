@@ -9,9 +9,9 @@ use ipnet::IpNet;
 use vswitch_api::{Client, NetworkCreate, NetworkSummary};
 
 use crate::argument;
+use crate::batch::Batch;
 use crate::cell;
 use crate::output::Output;
-use crate::removal::Removal;
 use crate::table::{Align, Table};
 
 /// Make a network and print its id
@@ -23,10 +23,16 @@ Examples:
   vsctl add-net web --ipv6 --subnet 10.20.0.0/16 --subnet fd00:20::/64
   vsctl add-net lab --internal -o com.docker.network.bridge.enable_icc=false
   vsctl add-net db -o vswitch.route-to=web
+  vsctl add-net wide -d overlay -o peers=192.0.2.2,192.0.2.3 \\
+      --subnet 10.20.0.0/24 --ip-range 10.20.0.64/26
+
+A DRIVER is bridge (a switch on this host), overlay (one that spans hosts: frames
+to the others travel in UDP, as VXLAN), host or none (of which there is one each).
 
 Without --subnet the network gets the next free one of Docker's default pools
 that overlaps no route of the host. Gateways, ranges and auxiliary addresses
-belong to the subnet that contains them.
+belong to the subnet that contains them. An overlay has the same subnets on all
+hosts, and on each a range of its own to give out addresses from.
 
 Options (-o): Docker's com.docker.network.* keys, and
   vswitch.ageing=SECONDS       how long a learned MAC address is kept (300)
@@ -38,12 +44,25 @@ Options (-o): Docker's com.docker.network.* keys, and
   vswitch.nat-filtering=WHO    who may answer a translated port: endpoint-independent,
                                address-dependent, address-and-port-dependent
   vswitch.route-to=NET,…       exchange packets with these networks, untranslated;
-                               naming on one side suffices")]
+                               naming on one side suffices
+Of an overlay:
+  peers=IP,…                   the other hosts; later: vsctl vtep add, vsctl vtep del
+  group=IP                     a multicast group that the hosts meet in, unnamed
+  local=IP                     this host's address towards them
+  port=N, vni=N                the UDP port (4789), and the segment's number (from 4096 on
+                               the next free one): the same on all hosts
+  mtu=N                        the containers' (what the underlay leaves: 1450 of 1500)
+  ttl=N, dscp=N|inherit        of the packets between the hosts
+  learn-peers=BOOL             hosts that send frames become peers (with a group: true)
+  learning=BOOL                learn from frames who is where (true)
+  inner-vlan=BOOL              carry tagged frames (false)
+  arp-suppress=BOOL            answer ARP and ND for addresses that are known (true)
+  vswitch.peer-fdb-limit=N     how many MAC addresses are learned from one host (2048)")]
 pub(crate) struct AddNet {
     /// What to call it
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     name: String,
-    /// bridge, host or none
+    /// bridge, overlay, host or none
     #[arg(short, long, default_value = "bridge")]
     driver: String,
     /// A subnet in CIDR notation; one for IPv4, one for IPv6
@@ -122,6 +141,9 @@ pub(crate) struct Inspect {
 impl AddNet {
     pub(crate) async fn run(self, client: &Client, output: &Output) -> anyhow::Result<ExitCode> {
         let created = client.create_network(&self.request()).await?;
+        for warning in &created.warnings {
+            output.warning(warning);
+        }
         output.value(&created, &created.id)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -144,7 +166,7 @@ impl AddNet {
 
 impl RmNet {
     pub(crate) async fn run(self, client: &Client, output: &Output) -> anyhow::Result<ExitCode> {
-        let mut removal = Removal::new(output);
+        let mut removal = Batch::new(output, "removed");
         for name in self.names {
             let result = client.remove_network(&name, self.force).await;
             removal.note(name, result)?;

@@ -86,6 +86,11 @@ impl Output {
         }
     }
 
+    /// What is not as the user may think.
+    pub(crate) fn warning(&self, warning: &str) {
+        let _ = writeln!(io::stderr(), "warning: {warning}");
+    }
+
     /// An error that does not end the program.
     pub(crate) fn error(&self, error: &dyn Display) {
         // Nowhere is left to complain to.

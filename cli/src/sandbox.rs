@@ -6,9 +6,9 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use vswitch_api::{Client, Sandbox, SandboxCreate};
 
+use crate::batch::Batch;
 use crate::cell;
 use crate::output::Output;
-use crate::removal::Removal;
 use crate::table::{Align, Table};
 
 /// Make a named network namespace
@@ -64,7 +64,7 @@ impl AddSandbox {
 
 impl RmSandbox {
     pub(crate) async fn run(self, client: &Client, output: &Output) -> anyhow::Result<ExitCode> {
-        let mut removal = Removal::new(output);
+        let mut removal = Batch::new(output, "removed");
         for name in self.names {
             let result = client.remove_sandbox(&name).await;
             removal.note(name, result)?;

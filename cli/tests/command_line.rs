@@ -46,6 +46,22 @@ fn a_new_network_is_its_id_on_a_line() {
 }
 
 #[test]
+fn warnings_stand_beside_the_id() {
+    let daemon = FakeDaemon::start(|_| {
+        (
+            201,
+            format!(r#"{{"id":"{ID}","warnings":["no route to 192.0.2.2","slow"]}}"#),
+        )
+    });
+    let overlay = ["add-net", "wide", "-d", "overlay", "-o", "peers=192.0.2.2"];
+    let warnings = "warning: no route to 192.0.2.2\nwarning: slow\n".to_owned();
+    assert_eq!(daemon.run(&overlay), (0, format!("{ID}\n"), warnings));
+    let (code, stdout, _) = daemon.run(&[&overlay[..], &["--json"]].concat());
+    let created: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, &created["warnings"][1]), (0, &"slow".into()));
+}
+
+#[test]
 fn a_list_in_a_pipe_is_a_heading_and_aligned_columns() {
     let daemon = FakeDaemon::start(|_| {
         (
@@ -269,6 +285,119 @@ fn a_port_in_use_is_refused_by_name() {
             (1, String::new(), format!("error: {message}\n"))
         );
     }
+}
+
+#[test]
+fn each_peer_is_tried_and_a_refusal_says_which() {
+    let daemon = FakeDaemon::start(|question| {
+        let known = [
+            ("POST /v1/networks/wide/vteps", r#"{"address":"192.0.2.2"}"#),
+            (
+                "POST /v1/networks/wide/vteps",
+                r#"{"address":"2001:db8::2"}"#,
+            ),
+            ("DELETE /v1/networks/wide/vteps/192.0.2.2", ""),
+            ("DELETE /v1/networks/wide/vteps/2001%3Adb8%3A%3A2", ""),
+        ];
+        match known.contains(&(question.line.as_str(), question.body.as_str())) {
+            true => (204, String::new()),
+            false => (409, refusal("vtep_refused", "of the other family")),
+        }
+    });
+    let peers = ["wide", "192.0.2.2", "198.51.100.9", "2001:db8::2"];
+    for (command, word) in [("add", "added"), ("del", "removed")] {
+        let arguments = [&["vtep", command], &peers[..]].concat();
+        assert_eq!(
+            daemon.run(&arguments),
+            (
+                1,
+                "192.0.2.2\n2001:db8::2\n".to_owned(),
+                "error: 198.51.100.9: of the other family\n".to_owned()
+            )
+        );
+        let (code, stdout, _) = daemon.run(&[&arguments[..], &["--json"]].concat());
+        let done: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+        let expected = serde_json::json!({word: ["192.0.2.2", "2001:db8::2"]});
+        assert_eq!((code, done), (1, expected));
+    }
+    let fine = ["vtep", "add", "wide", "192.0.2.2"];
+    assert_eq!(
+        daemon.run(&fine),
+        (0, "192.0.2.2\n".to_owned(), String::new())
+    );
+}
+
+#[test]
+fn the_hosts_of_an_overlay_are_listed() {
+    let vteps = r#"[
+        {"network":"wide","vni":4096,"address":"192.0.2.3","port":4789,"origin":"learned",
+         "mtu":1450,"macs":1,"heard":7},
+        {"network":"wide","vni":4096,"address":"192.0.2.2","port":4789,"origin":"configured",
+         "mtu":1450,"macs":0,"heard":null}]"#;
+    let daemon = FakeDaemon::start(move |question| match question.line.as_str() {
+        "GET /v1/vteps?network=wide" => (200, vteps.to_owned()),
+        "GET /v1/vteps" => (200, "[]".to_owned()),
+        line => (500, refusal("wrong", line)),
+    });
+    assert_eq!(
+        daemon.run(&["vtep", "list", "wide"]),
+        (
+            0,
+            "NETWORK    VNI   VTEP        UDP-PORT   ORIGIN        MTU   MACS   HEARD\n\
+             wide      4096   192.0.2.2       4789   configured   1450      0       -\n\
+             wide      4096   192.0.2.3       4789   learned      1450      1      7s\n"
+                .to_owned(),
+            String::new()
+        )
+    );
+    let (_, stdout, _) = daemon.run(&["vtep", "ls", "wide", "--json"]);
+    let listed: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(listed[0]["address"], "192.0.2.2");
+    assert_eq!(listed[0]["heard"], serde_json::Value::Null);
+    assert_eq!(listed[1]["heard"], 7);
+    assert_eq!(daemon.run(&["vtep", "list", "--json"]).1, "[]\n");
+}
+
+#[test]
+fn addresses_on_other_hosts_are_added_listed_and_removed() {
+    const MAC: &str = "02:42:0a:14:00:80";
+    let remote = r#"{"mac":"02:42:0a:14:00:80","vtep":"192.0.2.2","addresses":["10.20.0.128"]}"#;
+    let daemon = FakeDaemon::start(move |question| match question.line.as_str() {
+        "POST /v1/networks/wide/remotes" if question.body == remote => (204, String::new()),
+        "GET /v1/remotes?network=wide" => {
+            let listed = remote.replacen('{', r#"{"network":"wide","#, 1);
+            (200, format!("[{listed}]"))
+        }
+        "DELETE /v1/networks/wide/remotes/02%3A42%3A0a%3A14%3A00%3A80" => (204, String::new()),
+        line => (404, refusal("remote_not_found", line)),
+    });
+    let add = [
+        "remote",
+        "add",
+        "wide",
+        MAC,
+        "192.0.2.2",
+        "--ip",
+        "10.20.0.128",
+    ];
+    assert_eq!(daemon.run(&add), (0, format!("{MAC}\n"), String::new()));
+    let (_, stdout, _) = daemon.run(&[&add[..], &["--json"]].concat());
+    let added: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let expected: serde_json::Value = serde_json::from_str(remote).unwrap();
+    assert_eq!(added, expected);
+    assert_eq!(
+        daemon.run(&["remote", "list", "wide"]),
+        (
+            0,
+            "NETWORK   MAC                 VTEP        ADDRESSES\n\
+             wide      02:42:0a:14:00:80   192.0.2.2   10.20.0.128\n"
+                .to_owned(),
+            String::new()
+        )
+    );
+    let (code, stdout, stderr) = daemon.run(&["remote", "del", "wide", "02:00:00:00:00:01", MAC]);
+    assert_eq!((code, stdout), (1, format!("{MAC}\n")));
+    assert!(stderr.starts_with("error: 02:00:00:00:00:01: "), "{stderr}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub struct FdbEntry {
     pub mac: String,
     /// VLAN that the address was seen in; none: untagged.
     pub vlan: Option<u16>,
-    /// Where frames to the address go.
+    /// Where frames to the address go: for an address on another host, the port of that host's VTEP.
     pub port: Port,
     /// Seconds since a frame from the address was last seen; none for entries that do not age.
     pub age: Option<u64>,
@@ -31,6 +31,8 @@ pub enum EntryOrigin {
     Static,
     /// The switch's own router.
     Gateway,
+    /// An administrator or a control plane said that it is behind a VTEP ([`Remote`](crate::Remote)).
+    Programmed,
 }
 
 impl EntryOrigin {
@@ -41,6 +43,7 @@ impl EntryOrigin {
             Self::Learned => "learned",
             Self::Static => "static",
             Self::Gateway => "gateway",
+            Self::Programmed => "programmed",
         }
     }
 }

@@ -17,9 +17,9 @@ pub struct NetworkInspect {
     pub id: String,
     /// When it was made; RFC 3339, UTC.
     pub created: Timestamp,
-    /// `local`: of this host only.
+    /// `local`: of this host only; `global`: an overlay, which other hosts may be in.
     pub scope: String,
-    /// `bridge`, `host`, `null`.
+    /// `bridge`, `overlay`, `host`, `null`.
     pub driver: String,
     /// Endpoints get IPv6 addresses.
     #[serde(rename = "EnableIPv6")]

@@ -14,6 +14,10 @@
 //! | `DELETE /v1/networks/{network}/endpoints` | [`DetachQuery`] | 204 |
 //! | `POST /v1/networks/{network}/endpoints/{sandbox}/publish` | [`Publish`] | `[PublishedPort]` |
 //! | `POST /v1/networks/{network}/endpoints/{sandbox}/unpublish` | [`Publish`] | `[PublishedPort]` |
+//! | `POST /v1/networks/{network}/vteps` | [`VtepCreate`] | 201, no body |
+//! | `DELETE /v1/networks/{network}/vteps/{address}` | | 204 |
+//! | `POST /v1/networks/{network}/remotes` | [`Remote`] | 201, no body |
+//! | `DELETE /v1/networks/{network}/remotes/{mac}` | | 204 |
 //! | `GET /v1/sandboxes` | | `[Sandbox]` |
 //! | `POST /v1/sandboxes` | [`SandboxCreate`] | 201 [`Sandbox`] |
 //! | `GET /v1/sandboxes/{sandbox}` | | [`Sandbox`] |
@@ -21,6 +25,8 @@
 //! | `GET /v1/fdb` | [`NetworkQuery`] | `[FdbEntry]` |
 //! | `GET /v1/neighbours` | [`NetworkQuery`] | `[NeighbourEntry]` |
 //! | `GET /v1/ports` | [`NetworkQuery`] | `[PublishedPort]` |
+//! | `GET /v1/vteps` | [`NetworkQuery`] | `[Vtep]` |
+//! | `GET /v1/remotes` | [`NetworkQuery`] | `[Remote]` |
 //! | `GET /v1/conntrack` | [`ConntrackQuery`] | `[Session]` |
 //! | `DELETE /v1/conntrack` | [`FlushQuery`] | 204 |
 //! | `GET /v1/conntrack/stats` | | [`NatStats`] |
@@ -48,6 +54,7 @@ mod route;
 mod sandbox;
 mod stats;
 mod version;
+mod vtep;
 
 pub use client::{Client, ClientError};
 pub use conntrack::{
@@ -70,6 +77,7 @@ pub use route::{RouteEntry, RouteKind, RouteOrigin};
 pub use sandbox::{Sandbox, SandboxCreate};
 pub use stats::{PortStats, StatsQuery, Traffic};
 pub use version::Version;
+pub use vtep::{Remote, Vtep, VtepCreate, VtepOrigin};
 
 /// Where the daemon listens unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/vswitch/vswitchd.sock";

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct NetworkCreate {
     /// What users call it.
     pub name: String,
-    /// `bridge`, `host`, `null`.
+    /// `bridge`, `overlay`, `host`, `null`.
     #[serde(default = "bridge")]
     pub driver: String,
     /// One per address pool; none: a default pool.
@@ -48,6 +48,9 @@ pub struct NetworkCreate {
 pub struct NetworkCreated {
     /// 64 hexadecimal digits.
     pub id: String,
+    /// What is not as the user may think, such as an MTU that the way to a VTEP does not have; a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// One element of the answer to `GET /v1/networks`.
@@ -57,9 +60,9 @@ pub struct NetworkSummary {
     pub id: String,
     /// What users call it.
     pub name: String,
-    /// `bridge`, `host`, `null`.
+    /// `bridge`, `overlay`, `host`, `null`.
     pub driver: String,
-    /// `local`: of this host only.
+    /// `local`: of this host only; `global`: an overlay, which other hosts may be in.
     pub scope: String,
     /// IPv4 first; empty for drivers without addresses.
     pub subnets: Vec<IpNet>,

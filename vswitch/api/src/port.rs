@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 /// A port of a switch.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Port {
-    /// Unique on the host. An endpoint's: `vs-` and 12 digits of its id; the host port's: the name of its
-    /// interface (`br-…`); the router's: `gateway`.
+    /// Unique among the ports of its network. An endpoint's: `vs-` and 12 digits of its id; the host port's: the
+    /// name of its interface (`br-…`); the router's: `gateway`. A VTEP's: `vtep-192.0.2.2`, and
+    /// `vtep-192.0.2.2/4097` in a network of several segments. That of the sockets which all VTEPs of a UDP port
+    /// share: `underlay-4789`, and `underlay-[2001:db8::1]:4789` where several local addresses have it.
     pub name: String,
-    /// The sandbox that the port leads to; `host` for the host port, none for the router.
+    /// The sandbox that the port leads to; `host` for the host port and uplinks, none for the others.
     pub sandbox: Option<String>,
-    /// The interface's name in there.
+    /// The interface's name in there; none where there is no sandbox.
     pub ifname: Option<String>,
 }
 
@@ -53,6 +55,18 @@ mod tests {
         assert_eq!(port(Some("web"), Some("eth0")).to_string(), "web/eth0");
         assert_eq!(port(None, None).to_string(), "vs-0123456789ab");
         assert_eq!(port(Some("web"), None).to_string(), "vs-0123456789ab");
+    }
+
+    #[test]
+    fn a_vtep_is_shown_by_its_address() {
+        let vtep = Port {
+            name: "vtep-192.0.2.2/4097".to_owned(),
+            sandbox: None,
+            ifname: None,
+        };
+        assert_eq!(vtep.to_string(), "vtep-192.0.2.2/4097");
+        assert!(vtep.answers_to("vtep-192.0.2.2/4097"));
+        assert!(!vtep.answers_to("vtep-192.0.2.2"));
     }
 
     #[test]

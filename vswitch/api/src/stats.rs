@@ -9,13 +9,13 @@ use crate::Port;
 /// One element of the answer to `GET /v1/stats`. Counted since the daemon took the port up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortStats {
-    /// The network's name.
+    /// The network's name; `host` for ports of none, which are uplinks and underlays.
     pub network: String,
     /// The port.
     pub port: Port,
-    /// Into the switch: sent by the sandbox.
+    /// Into the switch: sent by the sandbox, or by the host behind the VTEP.
     pub rx: Traffic,
-    /// Out of the switch: received by the sandbox.
+    /// Out of the switch: received by the sandbox, or by the host behind the VTEP.
     pub tx: Traffic,
     /// Frames that were joined with the frame before them into one write to this port.
     pub coalesced: u64,
@@ -31,7 +31,7 @@ pub struct PortStats {
 /// Traffic in one direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traffic {
-    /// Reads or writes of the port's TAP; a super-frame counts once.
+    /// Reads or writes of the port's device; a super-frame counts once.
     pub frames: u64,
     /// Octets of Ethernet frame, without virtio header.
     pub bytes: u64,

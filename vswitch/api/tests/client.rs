@@ -16,8 +16,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 use vswitch_api::{
-    Attach, Client, ClientError, ConntrackQuery, FlushQuery, NetworkCreate, Publish, SandboxCreate,
-    SessionProtocol, SessionState,
+    Attach, Client, ClientError, ConntrackQuery, FlushQuery, NetworkCreate, Publish, Remote,
+    SandboxCreate, SessionProtocol, SessionState,
 };
 
 fn place() -> (TempDir, PathBuf) {
@@ -116,6 +116,39 @@ async fn requests_are_those_of_the_interface() {
 }
 
 #[tokio::test]
+async fn vteps_and_what_is_behind_them_belong_to_a_network() {
+    let server = Server::start(201, "");
+    let client = &server.client;
+    let address = "2001:db8::2".parse().unwrap();
+    client.add_vtep("wide", address).await.unwrap();
+    assert_eq!(
+        server.asked(),
+        r#"POST /v1/networks/wide/vteps {"address":"2001:db8::2"}"#
+    );
+    client.remove_vtep("wide", address).await.unwrap();
+    assert_eq!(
+        server.asked(),
+        "DELETE /v1/networks/wide/vteps/2001%3Adb8%3A%3A2 "
+    );
+    let remote = Remote {
+        network: None,
+        mac: "02:42:0a:14:00:80".to_owned(),
+        vtep: "192.0.2.2".parse().unwrap(),
+        addresses: vec!["10.20.0.128".parse().unwrap()],
+    };
+    client.add_remote("wide", &remote).await.unwrap();
+    assert_eq!(
+        server.asked(),
+        r#"POST /v1/networks/wide/remotes {"mac":"02:42:0a:14:00:80","vtep":"192.0.2.2","addresses":["10.20.0.128"]}"#
+    );
+    client.remove_remote("wide", &remote.mac).await.unwrap();
+    assert_eq!(
+        server.asked(),
+        "DELETE /v1/networks/wide/remotes/02%3A42%3A0a%3A14%3A00%3A80 "
+    );
+}
+
+#[tokio::test]
 async fn lists_are_asked_for_whole_or_in_part() {
     let server = Server::start(200, "[]");
     let client = &server.client;
@@ -135,6 +168,10 @@ async fn lists_are_asked_for_whole_or_in_part() {
     assert_eq!(server.asked(), "GET /v1/stats?of=blue%2Feth0 ");
     assert!(client.ports(Some("web")).await.unwrap().is_empty());
     assert_eq!(server.asked(), "GET /v1/ports?network=web ");
+    assert!(client.vteps(None).await.unwrap().is_empty());
+    assert_eq!(server.asked(), "GET /v1/vteps ");
+    assert!(client.remotes(Some("wide")).await.unwrap().is_empty());
+    assert_eq!(server.asked(), "GET /v1/remotes?network=wide ");
     let all = ConntrackQuery::default();
     assert!(client.conntrack(&all).await.unwrap().is_empty());
     assert_eq!(server.asked(), "GET /v1/conntrack ");

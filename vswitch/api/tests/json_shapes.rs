@@ -12,8 +12,9 @@ use vswitch_api::{
     Attach, ConntrackQuery, DetachQuery, Endpoint, EntryOrigin, ErrorBody, FdbEntry, FlushQuery,
     InspectConfig, InspectContainer, InspectIpam, NatStats, NeighbourEntry, NetworkCreate,
     NetworkCreated, NetworkInspect, NetworkQuery, NetworkSummary, Port, PortBinding, PortStats,
-    Publish, PublishedPort, RemoveNetworkQuery, RouteEntry, RouteKind, RouteOrigin, Sandbox,
-    SandboxCreate, Session, SessionProtocol, SessionState, StatsQuery, Traffic, Version,
+    Publish, PublishedPort, Remote, RemoveNetworkQuery, RouteEntry, RouteKind, RouteOrigin,
+    Sandbox, SandboxCreate, Session, SessionProtocol, SessionState, StatsQuery, Traffic, Version,
+    Vtep, VtepCreate, VtepOrigin,
 };
 
 /// The value is that JSON, and that JSON is the value.
@@ -232,8 +233,16 @@ fn a_network_in_full() {
     same(
         &NetworkCreated {
             id: "ab".repeat(32),
+            warnings: Vec::new(),
         },
         json!({"id": "ab".repeat(32)}),
+    );
+    same(
+        &NetworkCreated {
+            id: "ab".repeat(32),
+            warnings: vec!["192.0.2.2 cannot be reached".to_owned()],
+        },
+        json!({"id": "ab".repeat(32), "warnings": ["192.0.2.2 cannot be reached"]}),
     );
     same(
         &NetworkSummary {
@@ -389,8 +398,8 @@ fn tables() {
 
 #[test]
 fn words_in_json_are_the_words_in_tables() {
-    use EntryOrigin::{Gateway, Learned, Static};
-    for origin in [Learned, Static, Gateway] {
+    use EntryOrigin::{Gateway, Learned, Programmed, Static};
+    for origin in [Learned, Static, Gateway, Programmed] {
         same(&origin, json!(origin.as_str()));
     }
     use RouteOrigin as R;
@@ -407,10 +416,86 @@ fn words_in_json_are_the_words_in_tables() {
     ] {
         same(&kind, json!(kind.as_str()));
     }
+    use VtepOrigin::{Configured, Group, Learned as Heard};
+    for origin in [Configured, Heard, Group] {
+        same(&origin, json!(origin.as_str()));
+    }
     use SessionState as S;
     for state in [S::Unreplied, S::Established, S::Closing, S::Transitory] {
         same(&state, json!(state.as_str()));
     }
+}
+
+#[test]
+fn the_far_ends_of_an_overlay() {
+    let vtep = Vtep {
+        network: "wide".to_owned(),
+        vni: 4096,
+        address: "192.0.2.2".parse().unwrap(),
+        port: 4789,
+        origin: VtepOrigin::Configured,
+        mtu: 1450,
+        macs: 2,
+        heard: Some(3),
+    };
+    let json = json!({
+        "network": "wide",
+        "vni": 4096,
+        "address": "192.0.2.2",
+        "port": 4789,
+        "origin": "configured",
+        "mtu": 1450,
+        "macs": 2,
+        "heard": 3,
+    });
+    same(&vtep, json);
+    let address = "2001:db8::2".parse().unwrap();
+    same(&VtepCreate { address }, json!({"address": "2001:db8::2"}));
+    refused::<VtepCreate>(json!({"address": "other.example"}), "address");
+    refused::<VtepCreate>(json!({"address": "192.0.2.2", "vni": 7}), "vni");
+}
+
+#[test]
+fn a_remote_address_names_its_network_in_answers_only() {
+    let request = Remote {
+        network: None,
+        mac: "02:42:0a:14:00:80".to_owned(),
+        vtep: "192.0.2.2".parse().unwrap(),
+        addresses: vec![
+            "10.20.0.128".parse().unwrap(),
+            "fd00:20::80".parse().unwrap(),
+        ],
+    };
+    same(
+        &request,
+        json!({
+            "mac": "02:42:0a:14:00:80",
+            "vtep": "192.0.2.2",
+            "addresses": ["10.20.0.128", "fd00:20::80"],
+        }),
+    );
+    let answer = json!({
+        "network": "wide",
+        "mac": "02:42:0a:14:00:80",
+        "vtep": "192.0.2.2",
+        "addresses": [],
+    });
+    same(
+        &Remote {
+            network: Some("wide".to_owned()),
+            addresses: Vec::new(),
+            ..request
+        },
+        answer,
+    );
+    let bare: Remote =
+        from_value(json!({"mac": "02:42:0a:14:00:80", "vtep": "192.0.2.2"})).unwrap();
+    assert!(bare.addresses.is_empty());
+    refused::<Remote>(json!({"mac": "02:42:0a:14:00:80"}), "vtep");
+    refused::<Remote>(
+        json!({"mac": "02:42:0a:14:00:80", "vtep": "192.0.2.2", "ip": "10.20.0.128"}),
+        "ip",
+    );
 }
 
 #[test]

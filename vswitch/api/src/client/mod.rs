@@ -4,6 +4,7 @@ mod error;
 mod exchange;
 mod target;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use hyper::Method;
@@ -11,7 +12,8 @@ use hyper::Method;
 use crate::{
     Attach, ConntrackQuery, Endpoint, FdbEntry, FlushQuery, NatStats, NeighbourEntry,
     NetworkCreate, NetworkCreated, NetworkInspect, NetworkSummary, PortStats, Publish,
-    PublishedPort, RouteEntry, Sandbox, SandboxCreate, Session, SessionState, Version,
+    PublishedPort, Remote, RouteEntry, Sandbox, SandboxCreate, Session, SessionState, Version,
+    Vtep, VtepCreate,
 };
 use exchange::NoBody;
 use target::Target;
@@ -136,6 +138,60 @@ impl Client {
             .await
     }
 
+    /// The other ends of overlay networks' tunnels, of one network or of all.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn vteps(&self, network: Option<&str>) -> Result<Vec<Vtep>, ClientError> {
+        self.get(Target::new("vteps").query("network", network))
+            .await
+    }
+
+    /// Adds a host to those that an overlay network reaches.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn add_vtep(&self, network: &str, address: IpAddr) -> Result<(), ClientError> {
+        let target = Target::new("networks").part(network).part("vteps");
+        self.post(target, &VtepCreate { address }).await
+    }
+
+    /// The reverse of [`Client::add_vtep`].
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn remove_vtep(&self, network: &str, address: IpAddr) -> Result<(), ClientError> {
+        let target = Target::new("networks").part(network).part("vteps");
+        self.delete(target.part(&address.to_string())).await
+    }
+
+    /// MAC addresses that were said to be behind a VTEP, of one network or of all.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn remotes(&self, network: Option<&str>) -> Result<Vec<Remote>, ClientError> {
+        self.get(Target::new("remotes").query("network", network))
+            .await
+    }
+
+    /// Says which VTEP a MAC address is behind.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn add_remote(&self, network: &str, remote: &Remote) -> Result<(), ClientError> {
+        let target = Target::new("networks").part(network).part("remotes");
+        self.post(target, remote).await
+    }
+
+    /// The reverse of [`Client::add_remote`].
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn remove_remote(&self, network: &str, mac: &str) -> Result<(), ClientError> {
+        let target = Target::new("networks").part(network).part("remotes");
+        self.delete(target.part(mac)).await
+    }
+
     /// All sandboxes that the daemon made or that have endpoints.
     ///
     /// # Errors
@@ -257,6 +313,11 @@ impl Client {
 
     async fn get<T: serde::de::DeserializeOwned>(&self, target: Target) -> Result<T, ClientError> {
         self.ask(Method::GET, target, None::<&NoBody>).await
+    }
+
+    /// A request that is answered with its status alone.
+    async fn post(&self, target: Target, body: &impl serde::Serialize) -> Result<(), ClientError> {
+        self.tell(Method::POST, target, Some(body)).await.map(drop)
     }
 
     async fn delete(&self, target: Target) -> Result<(), ClientError> {
