@@ -5,14 +5,19 @@ use std::net::IpAddr;
 
 use vswitch_api as api;
 use vswitch_cnm::publish::{PortRange, PublishedPort};
-use vswitch_cnm::{Endpoint, Network, SubnetRecord};
+use vswitch_cnm::{DriverName, Endpoint, Network, SubnetRecord, option_key};
 use vswitch_ipam::Family;
 use vswitch_packet::MacAddr;
 
 use super::ControlError;
 
-/// Networks of other hosts are for later.
-const SCOPE: &str = "local";
+/// Whether a network is of this host alone.
+const fn scope(driver: DriverName) -> &'static str {
+    match driver {
+        DriverName::Overlay => "global",
+        DriverName::Bridge | DriverName::Host | DriverName::Null => "local",
+    }
+}
 
 pub(super) fn mac(text: &str) -> Result<MacAddr, ControlError> {
     text.parse()
@@ -24,7 +29,7 @@ pub(super) fn summary(network: &Network, ports: usize) -> api::NetworkSummary {
         id: network.id.to_string(),
         name: network.name.clone(),
         driver: network.driver.to_string(),
-        scope: SCOPE.to_owned(),
+        scope: scope(network.driver).to_owned(),
         subnets: subnets(network).map(|record| record.subnet).collect(),
         ports,
     }
@@ -45,7 +50,7 @@ pub(super) fn inspect<'a>(
         name: network.name.clone(),
         id: network.id.to_string(),
         created: timestamp(network.created),
-        scope: SCOPE.to_owned(),
+        scope: scope(network.driver).to_owned(),
         driver: network.driver.to_string(),
         enable_ipv6: network.ipv6,
         ipam: api::InspectIpam {
@@ -54,7 +59,7 @@ pub(super) fn inspect<'a>(
             config: config.collect(),
         },
         internal: network.internal,
-        options: network.options.clone(),
+        options: options(network),
         labels: network.labels.clone(),
         containers: endpoints
             .map(|endpoint| (endpoint.sandbox.to_string(), container(endpoint)))
@@ -62,8 +67,21 @@ pub(super) fn inspect<'a>(
     }
 }
 
+/// As given, and what was decided where nothing was given.
+fn options(network: &Network) -> BTreeMap<String, String> {
+    let mut options = network.options.clone();
+    let vnis: Vec<String> = network.vnis().iter().map(ToString::to_string).collect();
+    if !vnis.is_empty() {
+        options.insert(option_key::VXLANID_LIST.to_owned(), vnis.join(","));
+        let peers: Vec<String> = network.peers().iter().map(ToString::to_string).collect();
+        options.insert(option_key::PEERS.to_owned(), peers.join(","));
+    }
+    options
+}
+
 pub(super) fn endpoint(endpoint: &Endpoint, network: &Network) -> api::Endpoint {
-    let gateway = |family| network.subnet(family).and_then(|record| record.gateway);
+    let segment = network.segment_of(endpoint);
+    let gateway = |family| segment?.subnet(family)?.gateway;
     api::Endpoint {
         id: endpoint.id.to_string(),
         network: network.name.clone(),

@@ -3,6 +3,7 @@
 use vswitch_api as api;
 use vswitch_cnm::publish::PortHolder as _;
 use vswitch_cnm::{AttachRequest, Endpoint, EndpointId, GatewayChoice, NetnsId, Phase, SandboxKey};
+use vswitch_datapath::tunnel::super_frame_segments;
 use vswitch_netio::netlink::Link;
 use vswitch_netio::tap::Tap;
 
@@ -202,6 +203,11 @@ impl Control {
             mac: endpoint.mac,
             mtu: settings.mtu,
             addresses: endpoint.addresses.clone(),
+            segments: self
+                .segment_settings(settings.segment_id())
+                .and_then(|segment| segment.overlay)
+                .map(|_| super_frame_segments(settings.mtu)),
+            routes: settings.routes,
         }))
     }
 

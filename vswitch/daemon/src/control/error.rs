@@ -1,5 +1,8 @@
 //! Why a command was not carried out.
 
+use std::io;
+use std::net::IpAddr;
+
 use axum::http::StatusCode;
 use vswitch_cnm::ErrorKind;
 use vswitch_netio::netlink::NetlinkError;
@@ -30,6 +33,26 @@ pub enum ControlError {
     /// The workers refuse.
     #[error("the switch cannot take the port: {0:#}")]
     Dataplane(anyhow::Error),
+    /// The sockets of tunnels are not to be had.
+    #[error("cannot use UDP port {port} of {}: {}", any(.local), underlay_hint(.source))]
+    Underlay {
+        /// The host's address.
+        local: IpAddr,
+        /// The port.
+        port: u16,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A multicast group cannot be joined.
+    #[error(
+        "cannot join the group {group}: {source}; -o local= with one of the host's addresses says by which interface"
+    )]
+    Group {
+        /// The group.
+        group: IpAddr,
+        /// Why not.
+        source: io::Error,
+    },
     /// No random numbers.
     #[error("cannot draw an id: {0}")]
     Random(getrandom::Error),
@@ -50,6 +73,7 @@ impl ControlError {
             Self::Edge(error) => edge_code(error),
             Self::Store(_) => "state_not_written",
             Self::Dataplane(_) => "dataplane_refused",
+            Self::Underlay { .. } | Self::Group { .. } => "underlay_refused",
             Self::Random(_) => "internal",
             Self::NothingNamed(_) => "not_found",
         }
@@ -71,6 +95,7 @@ impl ControlError {
             }
             Self::Edge(error) if edge_code(error) == "interface_in_use" => StatusCode::CONFLICT,
             Self::Edge(error) if edge_code(error) == "sandbox_exists" => StatusCode::CONFLICT,
+            Self::Underlay { .. } | Self::Group { .. } => StatusCode::CONFLICT,
             Self::Sandbox(SandboxError::Netns(_))
             | Self::Edge(_)
             | Self::Store(_)
@@ -89,5 +114,28 @@ fn edge_code(error: &EdgeError) -> &'static str {
         | EdgeError::Tap(TapError::NotPermitted { .. }) => "not_permitted",
         EdgeError::Tap(TapError::NoDevice) => "no_tun",
         _ => "kernel_refused",
+    }
+}
+
+fn any(local: &IpAddr) -> String {
+    if local.is_unspecified() {
+        "this host".to_owned()
+    } else {
+        local.to_string()
+    }
+}
+
+fn underlay_hint(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "it is in use, by a network with another -o local=, a VXLAN device of the kernel or another program; \
+            choose another with -o port=, the same on all hosts"
+                .to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "no interface of this host has that address; choose one of them with -o local="
+                .to_owned()
+        }
+        _ => error.to_string(),
     }
 }

@@ -1,6 +1,6 @@
-//! A network's switch: its bridge in the data plane, and its host port.
+//! A segment's switch: its bridge in the data plane, its host port, and its tunnels.
 
-use vswitch_cnm::{BridgeSettings, NetworkId};
+use vswitch_cnm::{BridgeSettings, SegmentId};
 use vswitch_netio::tap::Tap;
 
 use super::{Control, ControlError};
@@ -8,7 +8,7 @@ use crate::dataplane::PortSpec;
 use crate::edge::{EdgeError, HostPort, remove_interface};
 
 impl Control {
-    /// How the host port of a network is to be; `None` if it has none.
+    /// How the host port of a segment is to be; `None` if it has none.
     pub(super) fn host_port(
         &self,
         settings: &BridgeSettings,
@@ -18,22 +18,23 @@ impl Control {
         };
         Ok(Some(HostPort {
             name: name.parse()?,
-            alias: self.alias(&settings.network),
+            alias: self.alias(&id_of(settings.id())),
             mac: settings.gateway_mac,
             mtu: settings.mtu,
             gateways: settings.gateways.clone(),
         }))
     }
 
-    /// Makes bridge and host port. Nothing is left of them on failure.
+    /// Makes bridge, tunnels and host port. Nothing is left of them on failure.
     pub(super) fn open_bridge(&mut self, settings: &BridgeSettings) -> Result<(), ControlError> {
-        let network = settings.network;
         self.dataplane
             .add_bridge(settings.clone())
             .map_err(ControlError::Dataplane)?;
-        let opened = self.open_host_port(settings);
+        let opened = self
+            .open_tunnels(settings)
+            .and_then(|()| self.open_host_port(settings));
         if opened.is_err() {
-            self.close_bridge(network);
+            self.close_bridge(settings.id());
         }
         opened
     }
@@ -44,7 +45,7 @@ impl Control {
             return Ok(());
         };
         let tap = port.make(&mut self.host, self.queues)?;
-        let connected = self.connect_host_port(settings.network, tap);
+        let connected = self.connect_host_port(settings.id(), tap);
         if connected.is_err() {
             self.remove_host_port(&port);
         }
@@ -54,17 +55,18 @@ impl Control {
     /// Hands the queues of a host port to the workers.
     pub(super) fn connect_host_port(
         &mut self,
-        network: NetworkId,
+        segment: SegmentId,
         tap: Tap,
     ) -> Result<(), ControlError> {
         self.dataplane
-            .add_port(PortSpec::Host(network), tap)
+            .add_port(PortSpec::Host(segment), tap)
             .map_err(ControlError::Dataplane)
     }
 
     /// Takes a bridge with all its ports from the workers.
-    pub(super) fn close_bridge(&mut self, network: NetworkId) {
-        self.dataplane.remove_bridge(network);
+    pub(super) fn close_bridge(&mut self, segment: SegmentId) {
+        self.close_tunnels(segment);
+        self.dataplane.remove_bridge(segment);
     }
 
     /// Deletes a host port's interface, once the workers let go of it.
@@ -72,5 +74,13 @@ impl Control {
         if let Err(error) = remove_interface(&mut self.host, &port.name, &port.alias) {
             tracing::error!(interface = %port.name, "cannot remove the host port: {error}");
         }
+    }
+}
+
+/// A network's first segment has the network's id, as networks of one segment are the rule.
+fn id_of(SegmentId { network, index }: SegmentId) -> String {
+    match index {
+        0 => network.to_string(),
+        _ => format!("{network}.{index}"),
     }
 }

@@ -11,6 +11,7 @@ mod handle;
 mod host_port;
 mod network;
 mod outside;
+mod overlay;
 mod publish;
 mod reconcile;
 mod sandbox;
@@ -36,6 +37,7 @@ use crate::edge::{self, Namespace};
 use crate::held_ports::HeldPorts;
 use crate::outside::Outside;
 use crate::store::{Store, Table};
+use overlay::Overlays;
 
 pub use error::ControlError;
 pub use handle::{Handle, Stopped};
@@ -52,6 +54,7 @@ pub struct Control {
     /// How many queues each TAP has.
     queues: NonZeroUsize,
     outside: Outside,
+    overlays: Overlays,
     /// The sockets that keep the host's programs off published ports.
     held_ports: HeldPorts,
     /// What the workers know of published ports.
@@ -110,6 +113,7 @@ impl Control {
             dataplane,
             queues,
             outside,
+            overlays: Overlays::default(),
             held_ports: HeldPorts::start()?,
             published: Vec::new(),
             host_addresses: Vec::new(),

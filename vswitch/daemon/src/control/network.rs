@@ -35,17 +35,25 @@ impl Control {
         let id = NetworkId::from_octets(draw()?);
         let network = self.model.create_network(request, id, now(), &occupied)?;
         // The record comes last: without it, a crash leaves no more than an orphan for the next start.
-        let result = self.realise_network(id).and_then(|()| {
-            let change = Change::put(Table::Networks, id, &network)?;
-            Ok(self.store.commit(&[change])?)
-        });
+        let result = self
+            .survey_underlay(id)
+            .and_then(|()| self.realise_network(id))
+            .and_then(|()| {
+                // With what was found out about its surroundings.
+                let network = self.model.network(id).unwrap_or(&network);
+                let change = Change::put(Table::Networks, id, network)?;
+                Ok(self.store.commit(&[change])?)
+            });
         if let Err(error) = result {
             self.undo_network(id);
             return Err(error);
         }
         self.apply_policies();
         tracing::info!(network = network.name, %id, "network created");
-        Ok(api::NetworkCreated { id: id.to_string() })
+        Ok(api::NetworkCreated {
+            id: id.to_string(),
+            warnings: self.model.overlay_warnings(id),
+        })
     }
 
     /// Removes a network; with `force`, what is attached is detached before.
@@ -66,11 +74,11 @@ impl Control {
         without.remove_network(id)?;
         self.store.commit(&[Change::delete(Table::Networks, id)])?;
         self.model = without;
-        self.close_bridge(id);
-        if let Some(settings) = settings
-            && let Some(port) = self.host_port(&settings)?
-        {
-            self.remove_host_port(&port);
+        for settings in &settings {
+            self.close_bridge(settings.id());
+            if let Some(port) = self.host_port(settings)? {
+                self.remove_host_port(&port);
+            }
         }
         self.apply_policies();
         tracing::info!(network = name, %id, "network removed");
@@ -110,7 +118,8 @@ impl Control {
         let ids: Vec<_> = self.model.networks().map(|network| network.id).collect();
         let settings: Vec<BridgeSettings> = ids
             .into_iter()
-            .filter_map(|id| self.model.bridge_settings(id).ok().flatten())
+            .filter_map(|id| self.model.bridge_settings(id).ok())
+            .flatten()
             .collect();
         self.dataplane.set_policies(&settings);
         let subnets = settings
@@ -121,22 +130,23 @@ impl Control {
     }
 
     fn realise_network(&mut self, id: NetworkId) -> Result<(), ControlError> {
-        match self.model.bridge_settings(id)? {
-            Some(settings) => self.open_bridge(&settings),
-            None => Ok(()),
-        }
+        let segments = self.model.bridge_settings(id)?;
+        segments
+            .iter()
+            .try_for_each(|settings| self.open_bridge(settings))
     }
 
     /// The way back when a network cannot be made.
     fn undo_network(&mut self, id: NetworkId) {
-        self.close_bridge(id);
-        if let Ok(Some(settings)) = self.model.bridge_settings(id)
-            && let Ok(Some(port)) = self.host_port(&settings)
-        {
-            self.remove_host_port(&port);
+        for settings in self.model.bridge_settings(id).unwrap_or_default() {
+            self.close_bridge(settings.id());
+            if let Ok(Some(port)) = self.host_port(&settings) {
+                self.remove_host_port(&port);
+            }
         }
         if let Err(error) = self.model.remove_network(id) {
             tracing::error!(%id, "cannot forget the network: {error}");
         }
+        self.close_unused_underlays();
     }
 }

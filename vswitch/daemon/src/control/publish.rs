@@ -153,8 +153,9 @@ impl Control {
 
     /// The host's own programs come by the host port.
     fn is_reached_from_host(&self, endpoint: &Endpoint) -> bool {
-        let settings = self.model.bridge_settings(endpoint.network);
-        matches!(settings, Ok(Some(settings)) if settings.host_port.is_some())
+        let settings = self.model.port_settings(endpoint.id).ok().flatten();
+        let segment = settings.and_then(|port| self.segment_settings(port.segment_id()));
+        segment.is_some_and(|segment| segment.host_port.is_some())
     }
 
     fn published(&self, id: EndpointId, ports: &[PublishedPort]) -> Vec<api::PublishedPort> {

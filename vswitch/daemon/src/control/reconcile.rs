@@ -66,6 +66,7 @@ impl Control {
             self.dataplane
                 .add_bridge(settings.clone())
                 .map_err(ControlError::Dataplane)?;
+            self.restore_tunnels(&settings);
             if let Some(port) = self.host_port(&settings)? {
                 ports.insert(port.alias.clone(), (settings, port));
             }
@@ -111,7 +112,7 @@ impl Control {
     ) -> Result<(), ControlError> {
         let tap = adopted.tap?;
         set_mtu(&mut self.host, adopted.index, adopted.mtu, port.mtu)?;
-        self.connect_host_port(settings.network, tap)
+        self.connect_host_port(settings.id(), tap)
     }
 
     /// A sandbox, with those of its endpoints that wait for it.

@@ -1,6 +1,6 @@
 //! Sandboxes and interfaces that go while the daemon runs.
 
-use vswitch_cnm::{BridgeSettings, Endpoint, EndpointId, NetworkId, Phase, Sandbox, SandboxKey};
+use vswitch_cnm::{Endpoint, EndpointId, Phase, Sandbox, SandboxKey, SegmentId};
 
 use super::{Control, ControlError, edge_id};
 use crate::dataplane::{PortEvent, PortName};
@@ -8,16 +8,21 @@ use crate::edge;
 use crate::store::{Change, Table};
 
 impl Control {
-    /// Acts on a port whose device vanished.
+    /// Acts on what the workers noticed.
     pub fn port_event(&mut self, event: PortEvent) {
-        let PortEvent::Gone(port) = event;
+        let port = match event {
+            PortEvent::Gone(port) => port,
+            PortEvent::Stranger(stranger) => return self.stranger(&stranger),
+        };
         let result = match port {
             PortName::Endpoint(id) => self.endpoint_gone(id),
-            PortName::Host(network) => self.host_port_gone(network),
+            PortName::Host(segment) => self.host_port_gone(segment),
             PortName::Uplink(_) => {
                 self.refresh_outside();
                 Ok(())
             }
+            // Sockets do not vanish.
+            PortName::Underlay(_) | PortName::Vtep(..) => Ok(()),
         };
         if let Err(error) = result {
             tracing::error!("cannot clean up after a port that is gone: {error}");
@@ -48,6 +53,7 @@ impl Control {
             }
         }
         self.retry_waiting();
+        self.look_after_tunnels();
         if let Err(error) = self.outside.look_at_sockets(&self.dataplane) {
             tracing::debug!("{error:#}");
         }
@@ -108,13 +114,9 @@ impl Control {
         Ok(())
     }
 
-    fn host_port_gone(&mut self, network: NetworkId) -> Result<(), ControlError> {
-        self.dataplane.remove_port(&PortName::Host(network));
-        let settings: Option<BridgeSettings> = match self.model.network(network) {
-            Some(_) => self.model.bridge_settings(network)?,
-            None => None,
-        };
-        let Some(settings) = settings else {
+    fn host_port_gone(&mut self, segment: SegmentId) -> Result<(), ControlError> {
+        self.dataplane.remove_port(&PortName::Host(segment));
+        let Some(settings) = self.segment_settings(segment) else {
             return Ok(());
         };
         self.open_host_port(&settings)?;

@@ -111,21 +111,20 @@ impl Control {
     }
 
     fn router_routes(&self, network: &Network) -> Vec<api::RouteEntry> {
-        let settings = self.model.bridge_settings(network.id).ok().flatten();
-        let Some(settings) = settings else {
-            return Vec::new();
-        };
-        let connected = settings.gateways.iter().map(|gateway| api::RouteEntry {
-            sandbox: None,
-            destination: gateway.trunc(),
-            gateway: None,
-            network: Some(network.name.clone()),
-            interface: settings.host_port.clone(),
-            metric: None,
-            age: Some(now().saturating_sub(network.created)),
-            source: None,
-            kind: api::RouteKind::Unicast,
-            origin: api::RouteOrigin::Connected,
+        let segments = self.model.bridge_settings(network.id).unwrap_or_default();
+        let connected = segments.iter().flat_map(|segment| {
+            segment.gateways.iter().map(|gateway| api::RouteEntry {
+                sandbox: None,
+                destination: gateway.trunc(),
+                gateway: None,
+                network: Some(network.name.clone()),
+                interface: segment.host_port.clone(),
+                metric: None,
+                age: Some(now().saturating_sub(network.created)),
+                source: None,
+                kind: api::RouteKind::Unicast,
+                origin: api::RouteOrigin::Connected,
+            })
         });
         connected.collect()
     }
@@ -229,9 +228,18 @@ impl Control {
                     ifname: Some(name),
                 })
             }
-            PortName::Host(network) => {
-                let settings = self.model.bridge_settings(network).ok().flatten()?;
-                let name = settings.host_port?;
+            PortName::Underlay(key) => Some(api::Port {
+                name: self.underlay_name(key),
+                sandbox: None,
+                ifname: None,
+            }),
+            PortName::Vtep(segment, address) => Some(api::Port {
+                name: self.vtep_name(segment, address),
+                sandbox: None,
+                ifname: None,
+            }),
+            PortName::Host(segment) => {
+                let name = self.segment_settings(segment)?.host_port?;
                 Some(api::Port {
                     name: name.clone(),
                     sandbox: Some(HOST.to_owned()),
@@ -285,6 +293,7 @@ fn host_route(route: &HostRoute, uplink: Option<&InterfaceName>) -> api::RouteEn
 const fn origin(origin: dataplane::Origin) -> api::EntryOrigin {
     match origin {
         dataplane::Origin::Static => api::EntryOrigin::Static,
+        dataplane::Origin::Programmed => api::EntryOrigin::Programmed,
         dataplane::Origin::Learned => api::EntryOrigin::Learned,
         dataplane::Origin::Gateway => api::EntryOrigin::Gateway,
     }

@@ -1,6 +1,7 @@
 //! The datapath at work: worker threads, the configuration they read, and what they learn.
 
 mod name;
+mod overlay;
 mod policy;
 mod queue;
 mod router;
@@ -17,7 +18,7 @@ use std::thread::JoinHandle;
 use anyhow::{Context, bail};
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use vswitch_cnm::{BridgeSettings, NetworkId, PortSettings};
+use vswitch_cnm::{BridgeSettings, NetworkId, PortSettings, SegmentId};
 use vswitch_datapath::neighbour;
 use vswitch_datapath::snoop::Groups;
 use vswitch_datapath::vlan::Vlan;
@@ -31,13 +32,14 @@ use vswitch_netio::wake::Waker;
 use vswitch_netio::{clock, thread};
 use vswitch_packet::Capabilities;
 
-pub use name::{PortEvent, PortName};
+pub use name::{PortEvent, PortName, UnderlayKey};
+pub use overlay::TunnelSpec;
 pub use router::{EndpointPorts, HostRoute, HostWay, UplinkSpec};
 pub use tables::{FdbRow, NeighbourRow, Origin, PortStats};
 
-use queue::Queue;
+use queue::{Frames, Queue};
 use snapshot::{Progress, Snapshot, Wire};
-use worker::{Shared, Worker};
+use worker::{Announcement, Announcements, Shared, Strangers, Worker};
 
 /// The switch: add bridges and ports to it, and frames flow.
 #[derive(Debug)]
@@ -54,16 +56,27 @@ pub struct Dataplane {
 pub enum PortSpec {
     /// An endpoint's.
     Endpoint(PortSettings),
-    /// The host port of a network.
-    Host(NetworkId),
+    /// The host port of a segment.
+    Host(SegmentId),
 }
 
 /// Which network and which port is where in the topology.
 #[derive(Debug, Default)]
 struct Directory {
-    bridges: HashMap<NetworkId, (BridgeId, BridgeSettings)>,
+    bridges: HashMap<SegmentId, (BridgeId, BridgeSettings)>,
     ports: HashMap<PortName, PortId>,
     incarnations: u32,
+}
+
+impl Directory {
+    fn bridge(&self, segment: SegmentId) -> Option<BridgeId> {
+        self.bridges.get(&segment).map(|(id, _)| *id)
+    }
+
+    fn incarnation(&mut self) -> u32 {
+        self.incarnations += 1;
+        self.incarnations
+    }
 }
 
 impl Dataplane {
@@ -86,6 +99,8 @@ impl Dataplane {
             progress: Progress::new(workers),
             stop: AtomicBool::new(false),
             events,
+            announcements: Announcements::default(),
+            strangers: Strangers::default(),
         });
         let mut dataplane = Self {
             shared,
@@ -121,13 +136,13 @@ impl Dataplane {
         self.wakers.len()
     }
 
-    /// Adds a bridge for a network.
+    /// Adds a bridge for a segment of a network.
     ///
     /// # Errors
-    /// If the network has one, or no randomness is to be had.
+    /// If the segment has one, or no randomness is to be had.
     pub fn add_bridge(&self, settings: BridgeSettings) -> anyhow::Result<()> {
         let mut directory = self.directory();
-        if directory.bridges.contains_key(&settings.network) {
+        if directory.bridges.contains_key(&settings.id()) {
             bail!("network {} is switched already", settings.name);
         }
         let mut seed = [0; 8];
@@ -152,18 +167,19 @@ impl Dataplane {
                 neighbours: Arc::new(Neighbours::default()),
                 groups: settings.snooping.then(Arc::<Groups>::default),
                 gateway,
+                overlay: overlay::overlay(&settings),
             });
             id
         });
-        directory.bridges.insert(settings.network, (id, settings));
+        directory.bridges.insert(settings.id(), (id, settings));
         Ok(())
     }
 
-    /// Takes a network's bridge away, with all its ports. Returns when no worker holds any of
+    /// Takes a segment's bridge away, with all its ports. Returns when no worker holds any of
     /// their descriptors.
-    pub fn remove_bridge(&self, network: NetworkId) {
+    pub fn remove_bridge(&self, segment: SegmentId) {
         let mut directory = self.directory();
-        let Some((bridge, _)) = directory.bridges.remove(&network) else {
+        let Some((bridge, _)) = directory.bridges.remove(&segment) else {
             return;
         };
         self.change(|next| {
@@ -193,14 +209,14 @@ impl Dataplane {
     /// If the network is not switched or the port exists.
     pub fn add_port(&self, spec: PortSpec, tap: Tap) -> anyhow::Result<()> {
         let mut directory = self.directory();
-        let (network, name) = match &spec {
+        let (segment, name) = match &spec {
             PortSpec::Endpoint(settings) => {
-                (settings.network, PortName::Endpoint(settings.endpoint))
+                (settings.segment_id(), PortName::Endpoint(settings.endpoint))
             }
-            PortSpec::Host(network) => (*network, PortName::Host(*network)),
+            PortSpec::Host(segment) => (*segment, PortName::Host(*segment)),
         };
-        let Some((bridge, settings)) = directory.bridges.get(&network).cloned() else {
-            bail!("network {network} is not switched");
+        let Some((bridge, settings)) = directory.bridges.get(&segment).cloned() else {
+            bail!("network {} is not switched", segment.network);
         };
         if directory.ports.contains_key(&name) {
             bail!("{name:?} is a port already");
@@ -213,8 +229,7 @@ impl Dataplane {
                 self.workers()
             );
         }
-        directory.incarnations += 1;
-        let incarnation = directory.incarnations;
+        let incarnation = directory.incarnation();
         let capabilities = if settings.offload {
             capabilities(tap.offloads)
         } else {
@@ -236,12 +251,28 @@ impl Dataplane {
                 });
             }
             next.topology.add_port(port);
-            let queues = tap.queues.into_iter().map(Queue::Tap).collect();
-            next.wire_up(Wire::new(id, incarnation, name, queues));
+            let queues = tap.queues.into_iter().map(Frames::Tap).map(Queue::Frames);
+            next.wire_up(Wire::new(id, incarnation, name, queues.collect()));
             id
         });
         directory.ports.insert(name, id);
+        if let PortSpec::Endpoint(endpoint) = &spec
+            && settings.overlay.is_some()
+        {
+            self.announce(id, &endpoint.addresses);
+        }
         Ok(())
+    }
+
+    /// Has other hosts told that an endpoint is here.
+    fn announce(&self, port: PortId, addresses: &[IpAddr]) {
+        self.shared.announcements.add(Announcement {
+            port,
+            addresses: addresses.to_vec(),
+        });
+        if let Some(first) = self.wakers.first() {
+            first.wake();
+        }
     }
 
     /// Takes a port away. Returns when no worker holds its descriptors, and nothing learned
@@ -297,10 +328,9 @@ impl Dataplane {
                 vlan: entry.vlan.get(),
                 port: look.name(entry.port),
                 age: entry.age,
-                origin: if entry.age.is_some() {
-                    Origin::Learned
-                } else {
-                    Origin::Static
+                origin: match entry.age {
+                    Some(_) => Origin::Learned,
+                    None => look.configured(entry.port),
                 },
             });
             gateway.chain(entries).collect()
@@ -315,7 +345,7 @@ impl Dataplane {
             let rows = bridge.neighbours.rows().into_iter();
             rows.map(|(ip, known)| {
                 let (origin, age) = match known.origin {
-                    neighbour::Origin::Static => (Origin::Static, None),
+                    neighbour::Origin::Static => (look.configured(known.port), None),
                     neighbour::Origin::Learned => {
                         (Origin::Learned, Some(now.since(known.confirmed).as_secs()))
                     }
@@ -353,7 +383,7 @@ impl Dataplane {
                 .collect()
         });
         if network.is_none() {
-            stats.extend(self.uplink_stats());
+            stats.extend(self.outer_stats());
         }
         stats
     }
@@ -409,7 +439,7 @@ impl Dataplane {
             .values()
             .filter(|(_, settings)| network.is_none_or(|network| network == settings.network))
             .collect();
-        bridges.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
+        bridges.sort_by(|(_, a), (_, b)| (&a.name, a.segment).cmp(&(&b.name, b.segment)));
         let bridges = bridges
             .into_iter()
             .filter_map(|(id, settings)| Some((settings.network, snapshot.topology.bridge(*id)?)));
@@ -441,6 +471,14 @@ struct Look<'a> {
 impl Look<'_> {
     fn name(&self, port: PortId) -> Option<PortName> {
         self.snapshot.wire(port).map(|wire| wire.name)
+    }
+
+    /// Who configured an entry at `port`.
+    fn configured(&self, port: PortId) -> Origin {
+        match self.name(port) {
+            Some(PortName::Vtep(..)) => Origin::Programmed,
+            _ => Origin::Static,
+        }
     }
 }
 
@@ -481,6 +519,7 @@ fn port(
             isolated: false,
             identity: None,
             storm: None,
+            tunnel: None,
             counters,
         },
         PortSpec::Endpoint(settings) => Port {
@@ -496,6 +535,7 @@ fn port(
                 .anti_spoof
                 .then(|| Identity::new(settings.mac, &settings.addresses)),
             storm: settings.storm_pps.map(|pps| Arc::new(StormLimit::new(pps))),
+            tunnel: None,
             counters,
         },
     }

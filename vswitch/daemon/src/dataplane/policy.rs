@@ -1,7 +1,7 @@
 //! The policies of networks, from the model's words to the router's.
 
 use vswitch_cnm as cnm;
-use vswitch_cnm::{BridgeSettings, NetworkId};
+use vswitch_cnm::{BridgeSettings, NetworkId, SegmentId};
 use vswitch_datapath::BridgeId;
 use vswitch_datapath::router::{FamilyPolicy, Mode, Policy};
 use vswitch_nat::Filtering;
@@ -11,15 +11,23 @@ use super::Dataplane;
 impl Dataplane {
     /// Replaces what may cross the gateways. To be called when networks came or went, as they may
     /// name each other.
-    pub fn set_policies(&self, networks: &[BridgeSettings]) {
+    pub fn set_policies(&self, segments: &[BridgeSettings]) {
         let directory = self.directory();
-        let bridge_of = |network: &NetworkId| directory.bridges.get(network).map(|(id, _)| *id);
-        let policies: Vec<(BridgeId, Policy)> = networks
+        let bridges_of = |network: NetworkId| {
+            let of_network = move |segment: &&SegmentId| segment.network == network;
+            let segments = directory.bridges.keys().filter(of_network);
+            segments.filter_map(|segment| directory.bridge(*segment))
+        };
+        let policies: Vec<(BridgeId, Policy)> = segments
             .iter()
             .filter_map(|settings| {
-                let bridge = bridge_of(&settings.network)?;
-                let peers = settings.policy.route_to.iter().filter_map(bridge_of);
-                Some((bridge, policy(settings, peers.collect())))
+                let bridge = directory.bridge(settings.id())?;
+                let named = settings.policy.route_to.iter();
+                let peers = named.flat_map(|network| bridges_of(*network));
+                let siblings = bridges_of(settings.network).filter(|other| *other != bridge);
+                let mut policy = policy(settings, peers.collect());
+                policy.siblings = siblings.collect();
+                Some((bridge, policy))
             })
             .collect();
         self.change(|next| {
@@ -52,6 +60,7 @@ pub(super) fn policy(settings: &BridgeSettings, peers: Vec<BridgeId>) -> Policy 
             cnm::Filtering::AddressAndPortDependent => Filtering::AddressAndPortDependent,
         },
         peers,
+        siblings: Vec::new(),
     }
 }
 

@@ -5,17 +5,36 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use vswitch_netio::packet_socket::PacketSocket;
 use vswitch_netio::tap::TapQueue;
+use vswitch_netio::udp_tunnel::{GroupSocket, TunnelSocket};
 
-/// A queue of a TAP, or a socket on a NIC. Either passes a virtio header in front of each frame.
+/// A descriptor of a port.
 #[derive(Debug)]
 pub(super) enum Queue {
+    /// Frames, each behind a virtio header.
+    Frames(Frames),
+    /// Datagrams, each with a frame inside.
+    Datagrams(Datagrams),
+}
+
+/// A queue of a TAP, or a socket on a NIC.
+#[derive(Debug)]
+pub(super) enum Frames {
     /// An endpoint's or a host port's.
     Tap(TapQueue),
     /// An uplink's.
     Uplink(PacketSocket),
 }
 
-impl Queue {
+/// Sockets of tunnels.
+#[derive(Debug)]
+pub(super) enum Datagrams {
+    /// An underlay's.
+    Underlay(TunnelSocket),
+    /// Of a multicast group; for reading only.
+    Group(GroupSocket),
+}
+
+impl Frames {
     /// Reads one frame.
     ///
     /// # Errors
@@ -44,8 +63,10 @@ impl Queue {
 impl AsFd for Queue {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
-            Self::Tap(queue) => queue.as_fd(),
-            Self::Uplink(socket) => socket.as_fd(),
+            Self::Frames(Frames::Tap(queue)) => queue.as_fd(),
+            Self::Frames(Frames::Uplink(socket)) => socket.as_fd(),
+            Self::Datagrams(Datagrams::Underlay(socket)) => socket.as_fd(),
+            Self::Datagrams(Datagrams::Group(socket)) => socket.as_fd(),
         }
     }
 }

@@ -15,7 +15,7 @@ use vswitch_netio::packet_socket::PacketSocket;
 use vswitch_packet::{Capabilities, MacAddr};
 
 use super::name::PortName;
-use super::queue::Queue;
+use super::queue::{Frames, Queue};
 use super::snapshot::{Snapshot, Wire};
 use super::tables::PortStats;
 use super::{Dataplane, Directory};
@@ -98,8 +98,7 @@ impl Dataplane {
         if directory.ports.contains_key(&name) {
             bail!("{name:?} is a port already");
         }
-        directory.incarnations += 1;
-        let incarnation = directory.incarnations;
+        let incarnation = directory.incarnation();
         let counters = Arc::new(PortCounters::new(self.workers()));
         let id = self.change(|next| {
             let id = next.topology.vacant_port();
@@ -114,10 +113,11 @@ impl Dataplane {
                 isolated: false,
                 identity: None,
                 storm: None,
+                tunnel: None,
                 counters,
             });
-            let queues = sockets.into_iter().map(Queue::Uplink).collect();
-            next.wire_up(Wire::new(id, incarnation, name, queues));
+            let queues = sockets.into_iter().map(Frames::Uplink).map(Queue::Frames);
+            next.wire_up(Wire::new(id, incarnation, name, queues.collect()));
             next.edit_router(|router| {
                 router.uplinks.push(Uplink {
                     port: id,
@@ -239,15 +239,17 @@ impl Dataplane {
         }
     }
 
-    pub(super) fn uplink_stats(&self) -> Vec<PortStats> {
+    /// The counters of ports that belong to no network.
+    pub(super) fn outer_stats(&self) -> Vec<PortStats> {
         let snapshot = self.shared.snapshot.load();
-        let uplinks = snapshot.topology.router().uplinks.iter();
-        uplinks
-            .filter_map(|uplink| {
+        let ports = snapshot.topology.ports();
+        ports
+            .filter(|port| port.bridge.is_none())
+            .filter_map(|port| {
                 Some(PortStats {
                     network: None,
-                    port: snapshot.wire(uplink.port)?.name,
-                    totals: snapshot.topology.port(uplink.port)?.counters.total(),
+                    port: snapshot.wire(port.id)?.name,
+                    totals: port.counters.total(),
                 })
             })
             .collect()
@@ -267,7 +269,7 @@ impl Dataplane {
         let snapshot = self.shared.snapshot.load();
         match snapshot.wire(PortId(owner.0))?.name {
             PortName::Endpoint(id) => Some(id),
-            PortName::Host(_) | PortName::Uplink(_) => None,
+            _ => None,
         }
     }
 }

@@ -13,6 +13,8 @@ use super::name::PortName;
 pub enum Origin {
     /// Configured with an endpoint.
     Static,
+    /// Given as being at another host.
+    Programmed,
     /// Heard from the endpoint.
     Learned,
     /// The gateway's own.
@@ -56,7 +58,7 @@ pub struct NeighbourRow {
 /// The counters of a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortStats {
-    /// The network; none for an uplink.
+    /// The network; none for an uplink, and for an underlay.
     pub network: Option<NetworkId>,
     /// The port.
     pub port: PortName,

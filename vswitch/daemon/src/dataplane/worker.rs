@@ -3,20 +3,27 @@
 
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustix::io::Errno;
 use tokio::sync::mpsc::UnboundedSender;
-use vswitch_datapath::{Forwarder, Pipeline, PortId, SendError, Wires};
+use vswitch_datapath::tunnel::Stranger;
+use vswitch_datapath::{
+    Arrival, Envelope, Forwarder, Pipeline, Port, PortId, Role, SendError, Wires,
+};
 use vswitch_netio::clock;
 use vswitch_netio::epoll::{Epoll, Events, Interest, Token};
+use vswitch_netio::udp_tunnel;
 use vswitch_netio::wake::Waker;
 use vswitch_packet::Moment;
 
-use super::name::PortEvent;
+use super::name::{PortEvent, PortName};
+use super::queue::{Datagrams, Frames, Queue};
 use super::snapshot::{Progress, Snapshot, Wire};
 
 /// Frames read from one port before the others have their turn.
@@ -45,6 +52,62 @@ pub(super) struct Shared {
     pub(super) progress: Progress,
     pub(super) stop: AtomicBool,
     pub(super) events: UnboundedSender<PortEvent>,
+    pub(super) announcements: Announcements,
+    pub(super) strangers: Strangers,
+}
+
+/// An endpoint that came here.
+#[derive(Debug)]
+pub(super) struct Announcement {
+    pub(super) port: PortId,
+    pub(super) addresses: Vec<IpAddr>,
+}
+
+/// Endpoints that other hosts are to be told of, by the first worker.
+#[derive(Debug, Default)]
+pub(super) struct Announcements {
+    waiting: AtomicBool,
+    list: Mutex<Vec<Announcement>>,
+}
+
+impl Announcements {
+    pub(super) fn add(&self, announcement: Announcement) {
+        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        list.push(announcement);
+        self.waiting.store(true, Ordering::Release);
+    }
+
+    fn take(&self) -> Vec<Announcement> {
+        if !self.waiting.swap(false, Ordering::Acquire) {
+            return Vec::new();
+        }
+        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut list)
+    }
+}
+
+/// How many strangers the control side was told of in which second: a flood of forged sources must not
+/// become a flood of events.
+#[derive(Debug, Default)]
+pub(super) struct Strangers(AtomicU64);
+
+/// Strangers told of in a second.
+const STRANGERS: u64 = 32;
+
+impl Strangers {
+    fn admit(&self, now: Moment) -> bool {
+        let second = now.as_secs() << 8;
+        let mut seen = self.0.load(Ordering::Relaxed);
+        if seen >> 8 != second >> 8 {
+            seen = second;
+        }
+        // Two workers at once may let one more pass.
+        let few = seen & 0xff < STRANGERS;
+        if few {
+            self.0.store(seen + 1, Ordering::Relaxed);
+        }
+        few
+    }
 }
 
 /// One worker thread's own state.
@@ -110,7 +173,7 @@ impl Worker {
             let now = clock::now();
             self.last_wait = now.since(idle_since);
             for event in events.iter().filter(|event| event.token != WAKE) {
-                if event.failed {
+                if event.failed && !self.is_socket(event.token) {
                     self.let_go(event.token);
                 } else {
                     self.serve(snapshot, event.token, now);
@@ -132,6 +195,8 @@ impl Worker {
                 if !events.is_empty() {
                     return Ok(());
                 }
+                // The container that a frame was written to may wait for just this processor.
+                thread::yield_now();
             }
         }
         self.epoll.wait(events, self.nap)
@@ -146,8 +211,13 @@ impl Worker {
             let mut outputs = Outputs {
                 snapshot,
                 worker: self.number,
+                shared: &self.shared,
+                now,
             };
             self.forwarder.tick(&pipeline, &mut outputs);
+        }
+        if self.number == 0 {
+            self.announce(snapshot, now);
         }
         let translates = self.number == 0 && !router.uplinks.is_empty();
         if translates && now.since(self.nat_swept) >= NAT_SWEEP {
@@ -213,26 +283,51 @@ impl Worker {
         let mut outputs = Outputs {
             snapshot,
             worker: self.number,
+            shared: &self.shared,
+            now,
         };
-        let mut gone = false;
-        for _ in 0..BURST {
-            let Some(room) = self.forwarder.room() else {
-                break;
-            };
-            match queue.read(room) {
-                Ok(len) => self
-                    .forwarder
-                    .receive(len, ingress, &pipeline, &mut outputs),
-                Err(error) => {
-                    gone = error.raw_os_error() == Some(Errno::BADFD.raw_os_error());
-                    break;
-                }
+        let gone = match queue {
+            Queue::Frames(queue) => {
+                read_frames(queue, &mut self.forwarder, ingress, &pipeline, &mut outputs)
             }
-        }
+            Queue::Datagrams(queue) => {
+                read_datagrams(queue, &mut self.forwarder, ingress, &pipeline, &mut outputs);
+                false
+            }
+        };
         self.forwarder.flush(&pipeline, &mut outputs);
         if gone {
             self.let_go(token);
         }
+    }
+
+    /// Tells other hosts of endpoints that came here.
+    fn announce(&mut self, snapshot: &Snapshot, now: Moment) {
+        for announcement in self.shared.announcements.take() {
+            let pipeline = Pipeline::new(&snapshot.topology, self.number, now);
+            let mut outputs = Outputs {
+                snapshot,
+                worker: self.number,
+                shared: &self.shared,
+                now,
+            };
+            let port = snapshot.topology.port(announcement.port);
+            if let Some(bridge) = port.and_then(|port| port.bridge) {
+                self.forwarder.announce(
+                    (bridge, announcement.port),
+                    &announcement.addresses,
+                    &pipeline,
+                    &mut outputs,
+                );
+            }
+        }
+    }
+
+    /// Whether an error is one of the socket's peers, and it goes on.
+    fn is_socket(&self, token: Token) -> bool {
+        let wire = self.polled.get(&token);
+        let queue = wire.and_then(|wire| wire.queues.get(self.number));
+        matches!(queue, Some(Queue::Datagrams(_)))
     }
 
     /// Stops polling a port whose device vanished, which epoll would report for ever, and tells
@@ -255,15 +350,23 @@ impl Worker {
 struct Outputs<'s> {
     snapshot: &'s Snapshot,
     worker: usize,
+    shared: &'s Shared,
+    now: Moment,
+}
+
+impl Outputs<'_> {
+    fn queue(&self, port: PortId) -> Option<(&Queue, PortName)> {
+        let wire = self.snapshot.wire(port)?;
+        Some((wire.queues.get(self.worker)?, wire.name))
+    }
 }
 
 impl Wires for Outputs<'_> {
     fn send(&mut self, port: PortId, parts: &[IoSlice<'_>]) -> Result<(), SendError> {
-        let queue = self
-            .snapshot
-            .wire(port)
-            .and_then(|wire| wire.queues.get(self.worker));
-        let written = queue.ok_or(SendError::Gone)?.write_vectored(parts);
+        let Some((Queue::Frames(queue), _)) = self.queue(port) else {
+            return Err(SendError::Gone);
+        };
+        let written = queue.write_vectored(parts);
         written
             .map(|_| ())
             .map_err(|error| match Errno::from_io_error(&error) {
@@ -273,6 +376,118 @@ impl Wires for Outputs<'_> {
                 Some(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => SendError::Full,
                 _ => SendError::Refused,
             })
+    }
+
+    #[inline]
+    fn send_datagrams(
+        &mut self,
+        envelope: &Envelope,
+        parts: &[IoSlice<'_>],
+    ) -> Result<(), SendError> {
+        let Some((Queue::Datagrams(Datagrams::Underlay(socket)), PortName::Underlay(key))) =
+            self.queue(envelope.underlay)
+        else {
+            return Err(SendError::Gone);
+        };
+        let Envelope {
+            to,
+            entropy,
+            tos,
+            ttl,
+            segment,
+            ..
+        } = *envelope;
+        socket
+            .send(to, entropy, tos, ttl, segment, parts)
+            .map_err(|error| datagram_error(&error, key.local, to, segment.is_some()))
+    }
+
+    fn stranger(&mut self, stranger: Stranger) {
+        if self.shared.strangers.admit(self.now) {
+            // Nobody listens any more only while the daemon stops.
+            let _ = self.shared.events.send(PortEvent::Stranger(stranger));
+        }
+    }
+}
+
+/// What the kernel says of datagrams that it does not take; see [`udp_tunnel::TunnelSocket::send`].
+#[cold]
+fn datagram_error(error: &io::Error, local: IpAddr, to: SocketAddr, joined: bool) -> SendError {
+    let path_mtu = || udp_tunnel::path_mtu(local, to.ip(), to.port());
+    match Errno::from_io_error(error) {
+        Some(Errno::MSGSIZE) => path_mtu().map_or(SendError::Refused, SendError::TooLong),
+        Some(Errno::IO | Errno::INVAL) if joined => SendError::NotJoined,
+        Some(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => SendError::Full,
+        Some(Errno::PERM) => SendError::Forbidden,
+        Some(
+            Errno::NETUNREACH
+            | Errno::HOSTUNREACH
+            | Errno::NETDOWN
+            | Errno::ADDRNOTAVAIL
+            | Errno::ACCESS
+            | Errno::INVAL,
+        ) => SendError::Unreachable,
+        _ => SendError::Refused,
+    }
+}
+
+/// Reads a burst of frames. True if their device vanished.
+fn read_frames(
+    queue: &Frames,
+    forwarder: &mut Forwarder,
+    ingress: &Port,
+    pipeline: &Pipeline<'_>,
+    outputs: &mut Outputs<'_>,
+) -> bool {
+    for _ in 0..BURST {
+        let Some(room) = forwarder.room() else {
+            break;
+        };
+        match queue.read(room) {
+            Ok(len) => forwarder.receive(len, ingress, pipeline, outputs),
+            Err(error) => {
+                return error.raw_os_error() == Some(Errno::BADFD.raw_os_error());
+            }
+        }
+    }
+    false
+}
+
+/// Reads a burst of datagrams, from the sockets of an underlay or of a tunnel's group.
+fn read_datagrams(
+    queue: &Datagrams,
+    forwarder: &mut Forwarder,
+    port: &Port,
+    pipeline: &Pipeline<'_>,
+    outputs: &mut Outputs<'_>,
+) {
+    let (underlay, group) = match &port.tunnel {
+        Some(tunnel) => (pipeline.topology().port(tunnel.underlay), Some(port.id)),
+        None => (Some(port), None),
+    };
+    let Some(underlay) = underlay.filter(|port| port.role == Role::Underlay) else {
+        return;
+    };
+    for _ in 0..BURST {
+        let Some(room) = forwarder.room() else {
+            break;
+        };
+        let received = match queue {
+            Datagrams::Underlay(socket) => socket.receive(room),
+            Datagrams::Group(socket) => socket.receive(room),
+        };
+        let received = match received {
+            Ok(received) => received,
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::MSGSIZE) => continue,
+            Err(_) => break,
+        };
+        let arrival = Arrival {
+            from: received.from,
+            segment: received.segment,
+            tos: received.tos,
+            group,
+        };
+        forwarder.receive_datagrams(received.len, &arrival, underlay, pipeline, outputs);
     }
 }
 

@@ -40,6 +40,34 @@ pub fn uplink_mtu(host: &mut Namespace, uplink: &Uplink) -> Result<Option<u32>, 
     Ok(outside.map(|link| link.mtu).min())
 }
 
+/// The MTU of the way to other hosts: of the interface that has the address `local`, or of those that
+/// lead outside.
+///
+/// # Errors
+/// [`NetlinkError`].
+pub fn underlay_mtu(
+    host: &mut Namespace,
+    local: Option<IpAddr>,
+) -> Result<Option<u32>, NetlinkError> {
+    let Some(local) = local else {
+        return uplink_mtu(host, &Uplink::Auto);
+    };
+    let Some(index) = interface_of(host, local)? else {
+        return Ok(None);
+    };
+    Ok(host.netlink.link_at(index)?.map(|link| link.mtu))
+}
+
+/// The index of the interface that has an address.
+///
+/// # Errors
+/// [`NetlinkError`].
+pub fn interface_of(host: &mut Namespace, address: IpAddr) -> Result<Option<u32>, NetlinkError> {
+    let addresses = host.netlink.addresses()?;
+    let mut found = addresses.iter().filter(|a| a.network.addr() == address);
+    Ok(found.next().map(|address| address.interface))
+}
+
 /// The addresses by which the host itself is reached: all but loopback's.
 ///
 /// # Errors

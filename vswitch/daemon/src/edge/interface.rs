@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use ipnet::IpNet;
 use vswitch_netio::InterfaceName;
-use vswitch_netio::netlink::{Dad, Link, Netlink, NetlinkError};
+use vswitch_netio::netlink::{Dad, Link, Netlink, NetlinkError, Route};
 use vswitch_netio::sysctl::{self, SysctlError};
 use vswitch_netio::tap::Tap;
 use vswitch_packet::MacAddr;
@@ -27,6 +27,10 @@ pub struct Interface {
     pub mtu: u16,
     /// With the prefix length of their subnets.
     pub addresses: Vec<IpNet>,
+    /// How many segments its super-frames have at most, where fewer are better.
+    pub segments: Option<u32>,
+    /// Where to beside these subnets, and by which next hop.
+    pub routes: Vec<(IpNet, IpAddr)>,
 }
 
 /// How many frames wait for the switch. Docker's veth pairs have none; the kernel's default for a TAP is 500,
@@ -62,6 +66,10 @@ impl Interface {
         }
         sandbox.run(|| match_ipv6(&self.name, &self.addresses))?;
         configure(&mut sandbox.netlink, index, &self.addresses)?;
+        for &(destination, gateway) in &self.routes {
+            let route = Route::to(destination, Some(gateway), index);
+            sandbox.netlink.replace_route(&route)?;
+        }
         // Last, as a TAP goes with its queues until then.
         tap.set_persistent(true)?;
         Ok(tap)
@@ -71,6 +79,9 @@ impl Interface {
         netlink.set_alias(index, &self.alias)?;
         netlink.set_mac(index, self.mac)?;
         netlink.set_mtu(index, u32::from(self.mtu))?;
+        if let Some(segments) = self.segments {
+            netlink.set_gso_max_segs(index, segments)?;
+        }
         netlink.set_txqueuelen(index, QUEUE_LENGTH)
     }
 

@@ -14,7 +14,7 @@ mod sandbox;
 
 pub use default_route::{DefaultRoute, set_default_routes};
 pub use error::EdgeError;
-pub use host::{addresses, occupied_routes, uplink_mtu};
+pub use host::{addresses, interface_of, occupied_routes, underlay_mtu, uplink_mtu};
 pub use host_port::HostPort;
 pub use interface::{Interface, remove_interface};
 pub use namespace::Namespace;

@@ -80,6 +80,56 @@ pub(super) async fn unpublish(
     Ok(Json(ports))
 }
 
+pub(super) async fn vteps(
+    State(control): State<Handle>,
+    Asked(query): Asked<api::NetworkQuery>,
+) -> Answer<Vec<api::Vtep>> {
+    let vteps = command(&control, move |c| c.vteps(query.network.as_deref())).await?;
+    Ok(Json(vteps))
+}
+
+pub(super) async fn add_vtep(
+    State(control): State<Handle>,
+    Named(network): Named,
+    Body(request): Body<api::VtepCreate>,
+) -> Done {
+    command(&control, move |c| c.add_vtep(&network, &request)).await?;
+    Ok(StatusCode::CREATED)
+}
+
+pub(super) async fn remove_vtep(
+    State(control): State<Handle>,
+    Named((network, address)): Named<(String, String)>,
+) -> Done {
+    command(&control, move |c| c.remove_vtep(&network, &address)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn remotes(
+    State(control): State<Handle>,
+    Asked(query): Asked<api::NetworkQuery>,
+) -> Answer<Vec<api::Remote>> {
+    let remotes = command(&control, move |c| c.remotes(query.network.as_deref())).await?;
+    Ok(Json(remotes))
+}
+
+pub(super) async fn add_remote(
+    State(control): State<Handle>,
+    Named(network): Named,
+    Body(request): Body<api::Remote>,
+) -> Done {
+    command(&control, move |c| c.add_remote(&network, request)).await?;
+    Ok(StatusCode::CREATED)
+}
+
+pub(super) async fn remove_remote(
+    State(control): State<Handle>,
+    Named((network, mac)): Named<(String, String)>,
+) -> Done {
+    command(&control, move |c| c.remove_remote(&network, &mac)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 pub(super) async fn ports(
     State(control): State<Handle>,
     Asked(query): Asked<api::NetworkQuery>,

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{delete, get, post};
 
 use super::{HttpError, handlers};
 use crate::control::Handle;
@@ -18,16 +18,28 @@ pub fn api(control: Handle) -> Router {
         )
         .route(
             "/v1/networks/{network}/endpoints",
-            axum::routing::post(h::attach).delete(h::detach),
+            post(h::attach).delete(h::detach),
         )
         .route(
             "/v1/networks/{network}/endpoints/{sandbox}/publish",
-            axum::routing::post(h::publish),
+            post(h::publish),
         )
         .route(
             "/v1/networks/{network}/endpoints/{sandbox}/unpublish",
-            axum::routing::post(h::unpublish),
+            post(h::unpublish),
         )
+        .route("/v1/networks/{network}/vteps", post(h::add_vtep))
+        .route(
+            "/v1/networks/{network}/vteps/{address}",
+            delete(h::remove_vtep),
+        )
+        .route("/v1/networks/{network}/remotes", post(h::add_remote))
+        .route(
+            "/v1/networks/{network}/remotes/{mac}",
+            delete(h::remove_remote),
+        )
+        .route("/v1/vteps", get(h::vteps))
+        .route("/v1/remotes", get(h::remotes))
         .route("/v1/ports", get(h::ports))
         .route(
             "/v1/conntrack",
