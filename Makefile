@@ -1,6 +1,6 @@
 # make demo    containers that talk through a vswitchd, from nothing to traffic and back to nothing
 # make test    everything that is tested, end to end too
-# make bench   criterion's benchmarks, then the lab: the switch beside the kernel's bridge and NAT
+# make bench   criterion's benchmarks, then the lab: the switch beside the kernel's bridge, NAT and VXLAN
 #
 # Each works on a fresh Debian 12 with Rust, as root, with no step before it.
 
@@ -17,8 +17,9 @@ BUILD_NEEDS := cc=gcc ld=binutils
 DEMO_NEEDS := $(BUILD_NEEDS) ip=iproute2 ping=iputils-ping curl=curl iperf3=iperf3 python3=python3 \
 	unshare=util-linux ps=procps
 TEST_NEEDS := $(DEMO_NEEDS) setpriv=util-linux nsenter=util-linux prlimit=util-linux \
-	sysctl=procps traceroute=traceroute turnserver=coturn turnutils_natdiscovery=coturn
-BENCH_NEEDS := $(TEST_NEEDS) sockperf=sockperf iptables-restore=iptables
+	sysctl=procps traceroute=traceroute turnserver=coturn turnutils_natdiscovery=coturn \
+	tshark=tshark tcpdump=tcpdump ethtool=ethtool iptables-restore=iptables ovs-vswitchd=openvswitch-switch
+BENCH_NEEDS := $(TEST_NEEDS) sockperf=sockperf
 
 # What the end-to-end tests have measured.
 FIGURES := $(abspath $(TARGET))/figures.txt

@@ -58,6 +58,11 @@ impl Host {
         })
     }
 
+    /// The process whose namespaces they are.
+    pub(crate) fn holder(&self) -> u32 {
+        self.holder.pid()
+    }
+
     /// A folder for the files of this host; the same path inside and outside.
     #[must_use]
     pub fn folder(&self) -> &Path {

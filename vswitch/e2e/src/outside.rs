@@ -232,7 +232,7 @@ fn connect(host: &Host, near: &str, link: &Link, mtu: u16) -> Result<()> {
 }
 
 /// Usable at once: without duplicate address detection.
-fn add_address(interface: &str, address: &str) -> String {
+pub(crate) fn add_address(interface: &str, address: &str) -> String {
     let nodad = if address.contains(':') { "nodad" } else { "" };
     format!("ip address add {address} dev {interface} {nodad}")
 }
