@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 /// Octets of a message: sockperf's smallest.
-const MESSAGE: usize = 14;
+pub(crate) const MESSAGE: usize = 14;
 /// Round trips before the first that counts.
 const WARM_UP: Duration = Duration::from_millis(400);
 

@@ -31,6 +31,16 @@ pub(crate) enum Case {
     NatConnections,
     /// TCP connections from the outside to a published port, as many as the client can make.
     NatConnectionsIn,
+    /// TCP between containers on two hosts, one connection.
+    OverlayTcp1,
+    /// TCP between containers on two hosts, four connections.
+    OverlayTcp4,
+    /// Datagrams of 64 octets of payload to a container on another host, as many as the sender can make.
+    OverlayUdp64,
+    /// Datagrams of 1398 octets of payload to a container on another host, as many as the sender can make.
+    OverlayUdp1398,
+    /// One small message at a time, to a container on another host and back, over TCP.
+    OverlayPingPong,
 }
 
 /// What surrounds the two ends of a case.
@@ -40,11 +50,13 @@ pub(crate) enum Setting {
     Switching,
     /// One end is a container, the other is beyond the host's NIC.
     Nat,
+    /// Both ends are containers of one network, each on a host of its own; VXLAN joins the two hosts.
+    Overlay,
 }
 
 impl Case {
     /// All of them, in the order they are run.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Tcp1,
         Self::Tcp4,
         Self::Udp64,
@@ -56,6 +68,11 @@ impl Case {
         Self::NatPingPong,
         Self::NatConnections,
         Self::NatConnectionsIn,
+        Self::OverlayTcp1,
+        Self::OverlayTcp4,
+        Self::OverlayUdp64,
+        Self::OverlayUdp1398,
+        Self::OverlayPingPong,
     ];
 
     /// Its name for people.
@@ -72,6 +89,11 @@ impl Case {
             Self::NatPingPong => "NAT out, TCP ping-pong",
             Self::NatConnections => "NAT out, new TCP connections",
             Self::NatConnectionsIn => "NAT in, new TCP connections",
+            Self::OverlayTcp1 => "Overlay, TCP, 1 stream",
+            Self::OverlayTcp4 => "Overlay, TCP, 4 streams",
+            Self::OverlayUdp64 => "Overlay, UDP 64 B delivered",
+            Self::OverlayUdp1398 => "Overlay, UDP 1398 B delivered",
+            Self::OverlayPingPong => "Overlay, TCP ping-pong",
         }
     }
 
@@ -87,17 +109,25 @@ impl Case {
             | Self::NatPingPong
             | Self::NatConnections
             | Self::NatConnectionsIn => Setting::Nat,
+            Self::OverlayTcp1
+            | Self::OverlayTcp4
+            | Self::OverlayUdp64
+            | Self::OverlayUdp1398
+            | Self::OverlayPingPong => Setting::Overlay,
         }
     }
 
     /// What runs from one end to the other.
     pub(crate) const fn load(self) -> Load {
         match self {
-            Self::Tcp1 | Self::NatOutTcp | Self::NatInTcp => Load::Tcp { streams: 1 },
-            Self::Tcp4 => Load::Tcp { streams: 4 },
-            Self::Udp64 | Self::NatOutUdp64 => Load::Datagrams { length: 64 },
+            Self::Tcp1 | Self::NatOutTcp | Self::NatInTcp | Self::OverlayTcp1 => {
+                Load::Tcp { streams: 1 }
+            }
+            Self::Tcp4 | Self::OverlayTcp4 => Load::Tcp { streams: 4 },
+            Self::Udp64 | Self::NatOutUdp64 | Self::OverlayUdp64 => Load::Datagrams { length: 64 },
             Self::Udp1448 => Load::Datagrams { length: 1448 },
-            Self::PingPong | Self::NatPingPong => Load::PingPong,
+            Self::OverlayUdp1398 => Load::Datagrams { length: 1398 },
+            Self::PingPong | Self::NatPingPong | Self::OverlayPingPong => Load::PingPong,
             Self::NatConnections | Self::NatConnectionsIn => Load::Connections,
         }
     }
@@ -110,5 +140,5 @@ impl Case {
 
 impl Setting {
     /// All of them, in the order they are set up.
-    pub(crate) const ALL: [Self; 2] = [Self::Switching, Self::Nat];
+    pub(crate) const ALL: [Self; 3] = [Self::Switching, Self::Nat, Self::Overlay];
 }

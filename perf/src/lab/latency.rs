@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::load::Load;
 use super::path::Path;
-use crate::ping_pong::Latency;
+use crate::ping_pong::{Latency, MESSAGE};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -31,7 +31,7 @@ fn by_sockperf(path: &Path<'_>, seconds: u32) -> Result<Latency> {
     server.wait_for("using", PATIENCE)?;
     let client = path.client.program("sockperf");
     let client = client.args(["ping-pong", "--tcp", "-i", path.address, "-p", &port]);
-    let client = client.args(["-m", "14", "-t", &seconds.to_string()]);
+    let client = client.args(["-m", &MESSAGE.to_string(), "-t", &seconds.to_string()]);
     let patience = Duration::from_secs(u64::from(seconds) + 30);
     let printed = client.timeout(patience).output()?;
     read_sockperf(&printed).with_context(|| format!("sockperf printed:\n{printed}"))

@@ -51,8 +51,8 @@ impl Machine {
 }
 
 fn busy() -> Result<f64> {
-    let (before, start) = (ProcessorTime::read(None)?, Instant::now());
+    let (before, start) = (ProcessorTime::read(&[])?, Instant::now());
     thread::sleep(Duration::from_secs(1));
-    let spent = ProcessorTime::read(None)?.since(before).machine;
+    let spent = ProcessorTime::read(&[])?.since(before).machine;
     Ok(spent / start.elapsed().as_secs_f64())
 }

@@ -1,6 +1,6 @@
 //! One run of one case through one switch.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use vswitch_e2e::{IperfServer, Protocol};
 
 use super::case::Case;
@@ -9,7 +9,9 @@ use super::load::Load;
 use super::path::Path;
 use super::peer::Peer;
 use super::processor::ProcessorTime;
+use super::underlay::Underlay;
 use crate::connections::Connections;
+use crate::ping_pong::MESSAGE;
 
 /// What a run gave.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,79 +22,110 @@ pub(crate) struct Measurement {
     pub(crate) work: f64,
     /// Processor seconds of the whole machine.
     pub(crate) machine_seconds: f64,
-    /// Processor seconds of the switch's process.
+    /// Processor seconds of the switch's processes.
     pub(crate) switch_seconds: Option<f64>,
+}
+
+/// What a load has done.
+struct Done {
+    figures: Vec<f64>,
+    work: f64,
+    /// Octets of payload that arrived, all directions together.
+    payload: u64,
+    spent: ProcessorTime,
 }
 
 /// Runs a case.
 ///
 /// # Errors
-/// If a load generator fails.
+/// If a load generator fails, or the payload did not pass the underlay that there is.
 pub(crate) fn run(case: Case, peer: &dyn Peer, seconds: u32) -> Result<Measurement> {
     let path = peer.ends().path(case);
-    let process = peer.process();
-    match case.load() {
-        Load::Tcp { streams } => throughput(&path, process, Protocol::Tcp, streams, seconds),
+    let processes = peer.processes();
+    let passed = || peer.underlay().map(Underlay::octets).transpose();
+    let before = passed()?;
+    let done = match case.load() {
+        Load::Tcp { streams } => throughput(&path, &processes, Protocol::Tcp, streams, seconds),
         Load::Datagrams { length } => {
             let protocol = Protocol::Udp {
                 length,
                 bits_per_second: 0,
             };
-            throughput(&path, process, protocol, 1, seconds)
+            throughput(&path, &processes, protocol, 1, seconds)
         }
-        Load::PingPong => ping_pong(&path, process, seconds),
-        Load::Connections => connections(&path, process, seconds),
+        Load::PingPong => ping_pong(&path, &processes, seconds),
+        Load::Connections => connections(&path, &processes, seconds),
+    }?;
+    if let Some((before, after)) = before.zip(passed()?) {
+        let (arrived, passed) = (done.payload, after - before);
+        ensure!(
+            passed > arrived,
+            "{arrived} octets arrived, but {passed} passed from host to host: there is another way"
+        );
     }
+    Ok(Measurement {
+        figures: done.figures,
+        work: done.work,
+        machine_seconds: done.spent.machine,
+        switch_seconds: done.spent.switch,
+    })
 }
 
 fn throughput(
     path: &Path<'_>,
-    process: Option<u32>,
+    processes: &[u32],
     protocol: Protocol,
     streams: u32,
     seconds: u32,
-) -> Result<Measurement> {
+) -> Result<Done> {
     let server = IperfServer::start(path.server)?;
     let mut client = server.client(path.address, protocol);
     client.seconds = seconds;
     client.streams = streams;
-    let before = ProcessorTime::read(process)?;
+    let before = ProcessorTime::read(processes)?;
     let run = client.run(path.client)?;
-    let spent = ProcessorTime::read(process)?.since(before);
-    let (figure, work) = match protocol {
-        Protocol::Udp { length: 64, .. } => (run.bits_per_second / 1e6, mega(run.packets)),
-        Protocol::Udp { .. } => (run.bits_per_second / 1e9, mega(run.packets)),
-        Protocol::Tcp => (run.bits_per_second / 1e9, mega(run.bytes) / 1e3),
+    let spent = ProcessorTime::read(processes)?.since(before);
+    let (figure, work, payload) = match protocol {
+        Protocol::Udp { length, .. } => {
+            let unit = if length == 64 { 1e6 } else { 1e9 };
+            let payload = run.packets * u64::from(length);
+            (run.bits_per_second / unit, mega(run.packets), payload)
+        }
+        Protocol::Tcp => (run.bits_per_second / 1e9, mega(run.bytes) / 1e3, run.bytes),
     };
-    Ok(Measurement::new(vec![figure], work, spent))
+    Ok(Done {
+        figures: vec![figure],
+        work,
+        payload,
+        spent,
+    })
 }
 
-fn ping_pong(path: &Path<'_>, process: Option<u32>, seconds: u32) -> Result<Measurement> {
-    let before = ProcessorTime::read(process)?;
+fn ping_pong(path: &Path<'_>, processes: &[u32], seconds: u32) -> Result<Done> {
+    let before = ProcessorTime::read(processes)?;
     let latency = latency::measure(path, seconds)?;
-    let spent = ProcessorTime::read(process)?.since(before);
-    let figures = vec![latency.median, latency.p99];
-    Ok(Measurement::new(figures, mega(latency.messages), spent))
+    let spent = ProcessorTime::read(processes)?.since(before);
+    Ok(Done {
+        figures: vec![latency.median, latency.p99],
+        work: mega(latency.messages),
+        payload: 2 * latency.messages * MESSAGE as u64,
+        spent,
+    })
 }
 
-fn connections(path: &Path<'_>, process: Option<u32>, seconds: u32) -> Result<Measurement> {
-    let before = ProcessorTime::read(process)?;
+fn connections(path: &Path<'_>, processes: &[u32], seconds: u32) -> Result<Done> {
+    let before = ProcessorTime::read(processes)?;
     let printed = path.run_ourselves("connections", Load::Connections.port(), seconds)?;
-    let spent = ProcessorTime::read(process)?.since(before);
+    let spent = ProcessorTime::read(processes)?.since(before);
     let Connections { count, seconds } = serde_json::from_str(&printed)?;
     let work = mega(count) * 1e3;
-    Ok(Measurement::new(vec![work * 1e3 / seconds], work, spent))
-}
-
-impl Measurement {
-    fn new(figures: Vec<f64>, work: f64, spent: ProcessorTime) -> Self {
-        Self {
-            figures,
-            work,
-            machine_seconds: spent.machine,
-            switch_seconds: spent.switch,
-        }
-    }
+    Ok(Done {
+        figures: vec![work * 1e3 / seconds],
+        work,
+        // One there, one back.
+        payload: 2 * count,
+        spent,
+    })
 }
 
 #[expect(

@@ -15,6 +15,7 @@ mod processor;
 mod report;
 mod selection;
 mod summary;
+mod underlay;
 
 use std::path::PathBuf;
 
@@ -101,9 +102,14 @@ fn run_cases(arguments: &Arguments, setting: Setting, cases: &[Case]) -> Result<
         let mut runs = vec![Vec::new(); peers.len()];
         for repeat in 0..arguments.repeats {
             for (index, (kind, peer)) in peers.iter().enumerate() {
-                report::progress(case.title(), kind.title(), repeat + 1, arguments.repeats);
+                report::progress(
+                    case.title(),
+                    kind.title(setting),
+                    repeat + 1,
+                    arguments.repeats,
+                );
                 let measurement = measurement::run(*case, peer.as_ref(), arguments.seconds)
-                    .with_context(|| format!("{} through {}", case.title(), kind.title()))?;
+                    .with_context(|| format!("{} through {}", case.title(), kind.title(setting)))?;
                 runs[index].push(measurement);
             }
         }
@@ -118,11 +124,11 @@ fn run_cases(arguments: &Arguments, setting: Setting, cases: &[Case]) -> Result<
 fn set_up(kind: PeerKind, setting: Setting) -> Result<Option<Box<dyn Peer>>> {
     let peer = kind
         .set_up(setting)
-        .with_context(|| format!("set up {}", kind.title()))?;
+        .with_context(|| format!("set up {}", kind.title(setting)))?;
     if let Some(peer) = &peer {
         peer.ends()
             .check()
-            .with_context(|| format!("{} carries no traffic", kind.title()))?;
+            .with_context(|| format!("{} carries no traffic", kind.title(setting)))?;
     }
     Ok(peer)
 }

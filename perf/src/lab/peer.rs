@@ -7,21 +7,27 @@ use serde::Serialize;
 use super::case::Setting;
 use super::path::Ends;
 use super::peers;
+use super::underlay::Underlay;
 
-/// A switch with two namespaces connected to it, on a private host of its own.
+/// A switch with two namespaces connected to it, on private hosts of its own.
 pub(crate) trait Peer {
     /// The namespaces.
     fn ends(&self) -> &Ends;
 
-    /// The process that switches; none if the kernel does.
-    fn process(&self) -> Option<u32>;
+    /// The processes that switch, one a host; none if the kernel does.
+    fn processes(&self) -> Vec<u32>;
+
+    /// What joins the two hosts; none if there is only one.
+    fn underlay(&self) -> Option<&Underlay> {
+        None
+    }
 }
 
 /// The switches that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum PeerKind {
-    /// The kernel's bridge and two veth pairs.
+    /// The kernel's bridge and two veth pairs; between hosts with its VXLAN device.
     Kernel,
     /// Docker's way out and in: the kernel's bridge, masquerading and DNAT by iptables.
     Docker,
@@ -36,12 +42,13 @@ impl PeerKind {
     pub(crate) const ALL: [Self; 4] = [Self::Kernel, Self::Docker, Self::Vswitchd, Self::Naive];
 
     /// Its name for people.
-    pub(crate) const fn title(self) -> &'static str {
-        match self {
-            Self::Kernel => "kernel bridge",
-            Self::Docker => "docker-iptables",
-            Self::Vswitchd => "vswitchd",
-            Self::Naive => "naive TAP loop",
+    pub(crate) const fn title(self, setting: Setting) -> &'static str {
+        match (self, setting) {
+            (Self::Kernel, Setting::Overlay) => "kernel VXLAN",
+            (Self::Kernel, _) => "kernel bridge",
+            (Self::Docker, _) => "docker-iptables",
+            (Self::Vswitchd, _) => "vswitchd",
+            (Self::Naive, _) => "naive TAP loop",
         }
     }
 
@@ -56,9 +63,11 @@ impl PeerKind {
             (Self::Vswitchd, Setting::Switching) => Box::new(peers::Vswitchd::switching()?),
             (Self::Vswitchd, Setting::Nat) => Box::new(peers::Vswitchd::nat()?),
             (Self::Naive, Setting::Switching) => Box::new(peers::Naive::set_up()?),
-            (Self::Docker, Setting::Switching) | (Self::Kernel | Self::Naive, Setting::Nat) => {
-                return Ok(None);
-            }
+            (Self::Kernel, Setting::Overlay) => Box::new(peers::KernelVxlan::set_up()?),
+            (Self::Vswitchd, Setting::Overlay) => Box::new(peers::VswitchdOverlay::set_up()?),
+            (Self::Docker, Setting::Switching | Setting::Overlay)
+            | (Self::Kernel, Setting::Nat)
+            | (Self::Naive, Setting::Nat | Setting::Overlay) => return Ok(None),
         }))
     }
 }

@@ -1,4 +1,4 @@
-//! Processor time, of the whole machine and of one process.
+//! Processor time, of the whole machine and of some processes.
 
 use std::fs;
 
@@ -10,20 +10,20 @@ use vswitch_e2e::ProcessFigures;
 pub(crate) struct ProcessorTime {
     /// All processors, everything but idling.
     pub(crate) machine: f64,
-    /// The process that switches; none if the kernel does.
+    /// The processes that switch, together; none if the kernel does.
     pub(crate) switch: Option<f64>,
 }
 
 impl ProcessorTime {
-    pub(crate) fn read(process: Option<u32>) -> Result<Self> {
+    pub(crate) fn read(processes: &[u32]) -> Result<Self> {
         let stat = fs::read_to_string("/proc/stat").context("read /proc/stat")?;
-        let switch = match process {
-            Some(pid) => Some(ProcessFigures::of(pid)?.processor.as_secs_f64()),
-            None => None,
-        };
+        let mut switch = 0.0;
+        for pid in processes {
+            switch += ProcessFigures::of(*pid)?.processor.as_secs_f64();
+        }
         Ok(Self {
             machine: busy(&stat)?,
-            switch,
+            switch: (!processes.is_empty()).then_some(switch),
         })
     }
 

@@ -50,7 +50,7 @@ pub(crate) fn table(summaries: &[Summary]) {
         let per = |seconds: f64| format!("{seconds:.3}");
         table.add_row([
             format!("{}, {}", metric.title, metric.unit),
-            summary.peer.title().to_owned(),
+            summary.peer.title(summary.case.setting()).to_owned(),
             figure(summary.median),
             format!("{} to {}", figure(lowest), figure(highest)),
             summary.ratio.map(|r| format!("{r:.2}")).unwrap_or_default(),

@@ -23,7 +23,11 @@ static WORDS: LazyLock<Vec<Selection>> = LazyLock::new(|| {
 
 impl Selection {
     /// Everything.
-    pub(crate) const ALL: [Self; 2] = [Self::All(Setting::Switching), Self::All(Setting::Nat)];
+    pub(crate) const ALL: [Self; 3] = [
+        Self::All(Setting::Switching),
+        Self::All(Setting::Nat),
+        Self::All(Setting::Overlay),
+    ];
 
     /// Whether a case is meant.
     pub(crate) fn includes(self, case: Case) -> bool {
@@ -59,8 +63,8 @@ mod tests {
 
     #[test]
     fn a_setting_stands_for_its_cases() {
-        let (switching, nat) = (cases("switching"), cases("nat"));
-        assert_eq!([switching, nat].concat(), Case::ALL);
+        let of_settings = ["switching", "nat", "overlay"].map(cases);
+        assert_eq!(of_settings.concat(), Case::ALL);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(crate) struct Summary {
     pub(crate) ratio: Option<f64>,
     /// Processor seconds of the whole machine for a unit of work; the median of the runs.
     pub(crate) machine_seconds: f64,
-    /// Processor seconds of the switch's process for a unit of work; the median of the runs.
+    /// Processor seconds of the switch's processes for a unit of work; the median of the runs.
     pub(crate) switch_seconds: Option<f64>,
 }
 

@@ -15,13 +15,7 @@ impl<'a> Bridge<'a> {
     pub(super) fn new(host: &'a Host, name: &'static str) -> Result<Self> {
         host.run(&format!("ip link add {name} type bridge"))?;
         host.run(&format!("ip link set {name} up"))?;
-        // A plain bridge: where br_netfilter is loaded, frames would go through iptables as well.
-        for table in ["iptables", "ip6tables", "arptables"] {
-            let setting = format!("bridge-nf-call-{table}");
-            if Path::new("/proc/sys/net/bridge").join(&setting).exists() {
-                host.run(&format!("sysctl -q -w net.bridge.{setting}=0"))?;
-            }
-        }
+        keep_from_iptables(host)?;
         Ok(Self { host, name })
     }
 
@@ -38,4 +32,15 @@ impl<'a> Bridge<'a> {
         host.run_in(container, "ip link set eth0 up")?;
         Ok(())
     }
+}
+
+/// Plain bridges: where `br_netfilter` is loaded, frames would go through iptables as well.
+pub(super) fn keep_from_iptables(host: &Host) -> Result<()> {
+    for table in ["iptables", "ip6tables", "arptables"] {
+        let setting = format!("bridge-nf-call-{table}");
+        if Path::new("/proc/sys/net/bridge").join(&setting).exists() {
+            host.run(&format!("sysctl -q -w net.bridge.{setting}=0"))?;
+        }
+    }
+    Ok(())
 }

@@ -45,8 +45,8 @@ impl Peer for Docker {
         &self.ends
     }
 
-    fn process(&self) -> Option<u32> {
-        None
+    fn processes(&self) -> Vec<u32> {
+        Vec::new()
     }
 }
 

@@ -30,7 +30,7 @@ impl Peer for KernelBridge {
         &self.ends
     }
 
-    fn process(&self) -> Option<u32> {
-        None
+    fn processes(&self) -> Vec<u32> {
+        Vec::new()
     }
 }

@@ -3,14 +3,18 @@
 mod bridge;
 mod docker;
 mod kernel_bridge;
+mod kernel_vxlan;
 mod naive;
 mod outside;
 mod vswitchd;
+mod vswitchd_overlay;
 
 pub(super) use docker::Docker;
 pub(super) use kernel_bridge::KernelBridge;
+pub(super) use kernel_vxlan::KernelVxlan;
 pub(super) use naive::Naive;
 pub(super) use vswitchd::Vswitchd;
+pub(super) use vswitchd_overlay::VswitchdOverlay;
 
 use vswitch_e2e::Host;
 
@@ -19,6 +23,7 @@ use super::path::{End, Ends};
 /// The ends' addresses, of peers that do not give out addresses themselves.
 const LEFT: &str = "10.99.0.2";
 const RIGHT: &str = "10.99.0.3";
+const SUBNET: &str = "10.99.0.0/24";
 
 /// The containers `left` and `right`, which have these addresses.
 fn containers(host: &Host, left: &str, right: &str) -> Ends {

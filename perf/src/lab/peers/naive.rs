@@ -48,7 +48,7 @@ impl Peer for Naive {
         &self.ends
     }
 
-    fn process(&self) -> Option<u32> {
-        Some(self.forwarder.pid())
+    fn processes(&self) -> Vec<u32> {
+        vec![self.forwarder.pid()]
     }
 }

@@ -63,7 +63,7 @@ impl Peer for Vswitchd {
         &self.ends
     }
 
-    fn process(&self) -> Option<u32> {
-        self.daemon.pid()
+    fn processes(&self) -> Vec<u32> {
+        self.daemon.pid().into_iter().collect()
     }
 }

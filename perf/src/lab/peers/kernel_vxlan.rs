@@ -1,0 +1,77 @@
+//! The kernel's VXLAN device and bridge on each of two hosts.
+
+use anyhow::Result;
+use vswitch_e2e::{Host, KernelTunnel, KernelVtep, Station};
+
+use super::bridge::keep_from_iptables;
+use super::{LEFT, RIGHT};
+use crate::lab::path::{End, Ends};
+use crate::lab::peer::Peer;
+use crate::lab::underlay::{ADDRESSES, INNER_MTU, Underlay, VNI, check_offloads};
+
+pub(crate) struct KernelVxlan {
+    _hosts: [KernelVtep; 2],
+    underlay: Underlay,
+    ends: Ends,
+}
+
+/// What the VXLAN device takes from a bridge, and joins for it again.
+const OFFLOADS: [&str; 6] = [
+    "rx-checksumming",
+    "tx-checksumming",
+    "scatter-gather",
+    "tcp-segmentation-offload",
+    "generic-segmentation-offload",
+    "generic-receive-offload",
+];
+
+impl KernelVxlan {
+    pub(crate) fn set_up() -> Result<Self> {
+        let (underlay, [left, right]) = Underlay::new()?;
+        let [near, far] = ADDRESSES;
+        let left = vtep(left, near, far, (LEFT, "02:42:0a:63:00:02"))?;
+        let right = vtep(right, far, near, (RIGHT, "02:42:0a:63:00:03"))?;
+        let end = |vtep: &KernelVtep, address: &str| End {
+            place: vtep.container(),
+            address: address.to_owned(),
+        };
+        let ends = Ends {
+            left: end(&left, LEFT),
+            right: end(&right, RIGHT),
+        };
+        Ok(Self {
+            _hosts: [left, right],
+            underlay,
+            ends,
+        })
+    }
+}
+
+impl Peer for KernelVxlan {
+    fn ends(&self) -> &Ends {
+        &self.ends
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        Vec::new()
+    }
+
+    fn underlay(&self) -> Option<&Underlay> {
+        Some(&self.underlay)
+    }
+}
+
+/// Makes the container and its way to the other host.
+fn vtep(host: Host, local: &str, peer: &str, (address, mac): (&str, &str)) -> Result<KernelVtep> {
+    keep_from_iptables(&host)?;
+    let tunnel = KernelTunnel::new(VNI, local.parse()?);
+    let station = Station {
+        mac: mac.to_owned(),
+        addresses: vec![format!("{address}/24")],
+        mtu: INNER_MTU,
+    };
+    let vtep = KernelVtep::new(host, &tunnel, &station)?;
+    vtep.add_peer(peer.parse()?)?;
+    check_offloads(vtep.host(), "vx0", &OFFLOADS)?;
+    Ok(vtep)
+}
