@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use vswitch_packet::MacAddr;
+use vswitch_vxlan::ecn::Dscp;
 
 use crate::mac;
 
@@ -65,13 +66,4 @@ pub struct OverlaySettings {
     pub peers: Vec<IpAddr>,
     /// What is said to be at them in this segment.
     pub remotes: Vec<Remote>,
-}
-
-/// How the DSCP of outer packets is chosen (RFC 2983).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dscp {
-    /// As that of the packet inside.
-    Inherit,
-    /// This one, 0 to 63.
-    Fixed(u8),
 }

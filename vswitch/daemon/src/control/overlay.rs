@@ -41,7 +41,6 @@ struct Vtep {
     /// When some had come since the look before that.
     heard: Option<Instant>,
     since: Instant,
-    silence: Duration,
 }
 
 /// Strangers that become peers of a segment at most.
@@ -97,7 +96,7 @@ impl Control {
         request: &api::VtepCreate,
     ) -> Result<(), ControlError> {
         let id = self.model.find_network(network)?.id;
-        self.check_foreign(request.address)?;
+        self.check_foreign(&[request.address])?;
         self.change_overlay(id, |model| model.add_peer(id, request.address))
     }
 
@@ -160,12 +159,12 @@ impl Control {
 
     /// What tables call the end of a tunnel: with its VNI where the network has several.
     pub(super) fn vtep_name(&self, segment: SegmentId, address: IpAddr) -> String {
-        let segments = self.model.bridge_settings(segment.network);
-        match (
-            segments.map_or(0, |segments| segments.len()),
-            self.overlay(segment),
-        ) {
-            (2.., Some(overlay)) => format!("vtep-{address}/{}", overlay.vni),
+        let vnis = self.model.network(segment.network).map(Network::vnis);
+        match vnis {
+            Some(vnis @ [_, _, ..]) => {
+                let vni = vnis.get(usize::from(segment.index)).copied();
+                format!("vtep-{address}/{}", vni.unwrap_or_default())
+            }
             _ => format!("vtep-{address}"),
         }
     }
@@ -221,11 +220,7 @@ impl Control {
         let Some(overlay) = settings.into_iter().find_map(|settings| settings.overlay) else {
             return Ok(());
         };
-        for &peer in overlay.peers.iter().chain(&overlay.local) {
-            if overlay.local != Some(peer) {
-                self.check_foreign(peer)?;
-            }
-        }
+        self.check_foreign(&overlay.peers)?;
         let mtu = self.underlay_mtu(&overlay);
         self.model.set_underlay_mtu(id, mtu)?;
         Ok(())
@@ -233,7 +228,7 @@ impl Control {
 
     /// A host that nobody named sent a frame to a network that takes peers so.
     pub(super) fn stranger(&mut self, stranger: &Stranger) {
-        let Some((segment, underlay)) = self.dataplane.stranger(stranger) else {
+        let Some(segment) = self.dataplane.segment_of(stranger.bridge) else {
             return;
         };
         let address = stranger.address;
@@ -245,16 +240,10 @@ impl Control {
                 *of == segment && vtep.origin == api::VtepOrigin::Learned
             });
         let known = self.overlays.vteps.contains_key(&(segment, address));
-        if known || learned.count() >= LEARNED_VTEPS || self.check_foreign(address).is_err() {
+        if known || learned.count() >= LEARNED_VTEPS || self.check_foreign(&[address]).is_err() {
             return;
         }
-        match self.open_tunnel(
-            segment,
-            &overlay,
-            underlay,
-            address,
-            api::VtepOrigin::Learned,
-        ) {
+        match self.open_tunnel(segment, &overlay, address, api::VtepOrigin::Learned) {
             Ok(()) => tracing::info!(vni = overlay.vni, %address, "a new peer was heard"),
             Err(error) => {
                 tracing::warn!(vni = overlay.vni, %address, "cannot add the peer: {error}");
@@ -290,22 +279,14 @@ impl Control {
         segment: SegmentId,
         overlay: &OverlaySettings,
     ) -> Result<(), ControlError> {
-        let keys = underlays(overlay);
-        for &key in &keys {
-            self.open_underlay(key, overlay)?;
-        }
-        self.dataplane.set_underlays(segment, &keys);
+        let key = underlay_of(overlay);
+        self.open_underlay(key, overlay)?;
+        self.dataplane.set_underlays(segment, &[key]);
         let group = overlay.group.map(|group| (group, api::VtepOrigin::Group));
         let peers = overlay.peers.iter();
         let peers = peers.map(|&peer| (peer, api::VtepOrigin::Configured));
         for (address, origin) in group.into_iter().chain(peers) {
-            self.open_tunnel(
-                segment,
-                overlay,
-                underlay_of(overlay, address),
-                address,
-                origin,
-            )?;
+            self.open_tunnel(segment, overlay, address, origin)?;
         }
         for remote in &overlay.remotes {
             self.dataplane.add_remote(segment, remote);
@@ -338,10 +319,10 @@ impl Control {
         &mut self,
         segment: SegmentId,
         overlay: &OverlaySettings,
-        underlay: UnderlayKey,
         address: IpAddr,
         origin: api::VtepOrigin,
     ) -> Result<(), ControlError> {
+        let underlay = underlay_of(overlay);
         let group = match origin {
             api::VtepOrigin::Group => {
                 let config = self.tunnel_config(underlay, overlay);
@@ -365,9 +346,6 @@ impl Control {
         self.dataplane
             .add_tunnel(&spec, group)
             .map_err(ControlError::Dataplane)?;
-        let silence = self
-            .segment_settings(segment)
-            .map_or(300, |s| s.ageing_secs);
         let vtep = Vtep {
             origin,
             underlay,
@@ -375,7 +353,6 @@ impl Control {
             frames: 0,
             heard: None,
             since: Instant::now(),
-            silence: Duration::from_secs(silence.into()),
         };
         self.overlays.vteps.insert((segment, address), vtep);
         Ok(())
@@ -384,11 +361,8 @@ impl Control {
     fn close_tunnel(&mut self, segment: SegmentId, address: IpAddr) {
         self.dataplane.remove_tunnel(segment, address);
         self.overlays.vteps.remove(&(segment, address));
-        let vteps = &self.overlays.vteps;
-        self.overlays.paths.retain(|(underlay, peer), _| {
-            let mut users = vteps.iter();
-            users.any(|((_, address), vtep)| address == peer && vtep.underlay == *underlay)
-        });
+        let is_used = |path: &Arc<Path>| Arc::strong_count(path) > 1;
+        self.overlays.paths.retain(|_, path| is_used(path));
     }
 
     /// Takes sockets away that no segment uses any more.
@@ -400,7 +374,7 @@ impl Control {
             .flatten();
         let wanted: BTreeSet<UnderlayKey> = segments
             .filter_map(|settings| settings.overlay)
-            .flat_map(|overlay| underlays(&overlay))
+            .map(|overlay| underlay_of(&overlay))
             .collect();
         for key in self.dataplane.underlays() {
             if !wanted.contains(&key) {
@@ -463,17 +437,20 @@ impl Control {
         for &peer in gone {
             self.close_tunnel(segment, peer);
         }
-        let keys = underlays(after);
-        for &key in &keys {
-            self.open_underlay(key, after)?;
+        let key = underlay_of(after);
+        self.open_underlay(key, after)?;
+        self.dataplane.set_underlays(segment, &[key]);
+        // The first peer that is given may be of another family than those that were learned.
+        let ends = self.overlays.vteps.iter();
+        let strays = ends.filter(|((of, _), vtep)| *of == segment && vtep.underlay != key);
+        for address in strays.map(|((_, address), _)| *address).collect::<Vec<_>>() {
+            self.close_tunnel(segment, address);
         }
-        self.dataplane.set_underlays(segment, &keys);
         let new = after.peers.iter().filter(|p| !before.peers.contains(p));
         for &peer in new {
             // It may have been learned before.
             self.close_tunnel(segment, peer);
-            let underlay = underlay_of(after, peer);
-            self.open_tunnel(segment, after, underlay, peer, api::VtepOrigin::Configured)?;
+            self.open_tunnel(segment, after, peer, api::VtepOrigin::Configured)?;
         }
         let new = after.remotes.iter().filter(|r| !before.remotes.contains(r));
         for remote in new {
@@ -505,21 +482,24 @@ impl Control {
 
     fn look_at_peers(&mut self) {
         let now = Instant::now();
-        let mut silent = Vec::new();
+        let mut learned = Vec::new();
         for (&(segment, address), vtep) in &mut self.overlays.vteps {
             let frames = self.dataplane.heard(segment, address);
             if frames != vtep.frames {
                 vtep.frames = frames;
                 vtep.heard = Some(now);
             }
-            let last = vtep.heard.unwrap_or(vtep.since);
-            if vtep.origin == api::VtepOrigin::Learned && now.duration_since(last) > vtep.silence {
-                silent.push((segment, address));
+            if vtep.origin == api::VtepOrigin::Learned {
+                let silence = now.duration_since(vtep.heard.unwrap_or(vtep.since));
+                learned.push((segment, address, silence));
             }
         }
-        for (segment, address) in silent {
-            tracing::info!(%address, "a learned peer is silent: removed");
-            self.close_tunnel(segment, address);
+        for (segment, address, silence) in learned {
+            let ageing = self.segment_settings(segment).map(|s| s.ageing_secs);
+            if ageing.is_none_or(|ageing| silence > Duration::from_secs(ageing.into())) {
+                tracing::info!(%address, "a learned peer is silent: removed");
+                self.close_tunnel(segment, address);
+            }
         }
     }
 
@@ -558,9 +538,10 @@ impl Control {
     /// The smallest of what the ways to the peers carry.
     fn underlay_mtu(&mut self, overlay: &OverlaySettings) -> Option<u16> {
         let ways = overlay.peers.iter().chain(&overlay.group);
-        let mtus = ways.filter_map(|&peer| {
-            let key = underlay_of(overlay, peer);
-            udp_tunnel::path_mtu(key.local, peer, overlay.port).ok()
+        let key = underlay_of(overlay);
+        let mtus = ways.filter_map(|&peer| match self.overlays.paths.get(&(key, peer)) {
+            Some(path) => Some(path.mtu()),
+            None => udp_tunnel::path_mtu(key.local, peer, overlay.port).ok(),
         });
         mtus.min().or_else(|| {
             let mtu = edge::underlay_mtu(&mut self.host, overlay.local).ok()??;
@@ -594,14 +575,15 @@ impl Control {
     }
 
     /// Refuses the host's own addresses as peers.
-    fn check_foreign(&mut self, address: IpAddr) -> Result<(), ControlError> {
+    fn check_foreign(&mut self, peers: &[IpAddr]) -> Result<(), ControlError> {
         let own = edge::addresses(&mut self.host).map_err(edge::EdgeError::from)?;
-        if own.contains(&address) || address.is_loopback() {
-            return Err(ControlError::Request(format!(
-                "{address} is this host's own address: a peer is another host"
-            )));
+        let is_own = |peer: &&IpAddr| own.contains(peer) || peer.is_loopback();
+        match peers.iter().find(is_own) {
+            Some(peer) => Err(ControlError::Request(format!(
+                "{peer} is this host's own address: a peer is another host"
+            ))),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn overlay(&self, segment: SegmentId) -> Option<OverlaySettings> {
@@ -617,27 +599,13 @@ impl Control {
     }
 }
 
-/// The sockets of all ends that a segment may have: of its own address, or one for each family that its
-/// peers have; IPv4 as long as it has none.
-fn underlays(overlay: &OverlaySettings) -> Vec<UnderlayKey> {
-    let ends = overlay
-        .local
-        .iter()
-        .chain(&overlay.group)
-        .chain(&overlay.peers);
-    let mut keys: Vec<_> = ends.map(|&end| underlay_of(overlay, end)).collect();
-    if keys.is_empty() {
-        keys.push(underlay_of(overlay, Ipv4Addr::UNSPECIFIED.into()));
-    }
-    keys.sort_unstable();
-    keys.dedup();
-    keys
-}
-
-fn underlay_of(overlay: &OverlaySettings, peer: IpAddr) -> UnderlayKey {
-    let any = match peer {
-        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+/// Which sockets a segment uses: those of its own address, or of the family that its peers have; IPv4 as
+/// long as it has none.
+fn underlay_of(overlay: &OverlaySettings) -> UnderlayKey {
+    let ends = overlay.group.iter().chain(&overlay.peers);
+    let any = match ends.copied().next() {
+        Some(IpAddr::V6(_)) => Ipv6Addr::UNSPECIFIED.into(),
+        Some(IpAddr::V4(_)) | None => Ipv4Addr::UNSPECIFIED.into(),
     };
     UnderlayKey {
         local: overlay.local.unwrap_or(any),

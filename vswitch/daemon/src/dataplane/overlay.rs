@@ -5,18 +5,16 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use vswitch_cnm::{BridgeSettings, Remote, SegmentId};
-use vswitch_datapath::tunnel::Stranger;
 use vswitch_datapath::vlan::Vlan;
-use vswitch_datapath::{Overlay, Port, PortCounters, PortId, Role, Tunnel};
+use vswitch_datapath::{BridgeId, Overlay, Port, PortCounters, PortId, Role, Tunnel};
 use vswitch_netio::clock;
 use vswitch_netio::udp_tunnel::{GroupSocket, TunnelSocket};
 use vswitch_packet::{Capabilities, MacAddr};
-use vswitch_vxlan::ecn::Dscp;
 use vswitch_vxlan::{Path, Vni};
 
 use super::name::{PortName, UnderlayKey};
 use super::queue::{Datagrams, Queue};
-use super::snapshot::Wire;
+use super::snapshot::{Snapshot, Wire};
 use super::{Dataplane, Directory};
 
 /// The longest packet there is; what a way carries is told apart from that.
@@ -46,16 +44,8 @@ impl Dataplane {
         let queues = sockets.into_iter().map(Datagrams::Underlay);
         let queues = queues.map(Queue::Datagrams).collect();
         let mut directory = self.directory();
-        self.add_outer_port(
-            &mut directory,
-            PortName::Underlay(key),
-            queues,
-            |id, counters| Port {
-                role: Role::Underlay,
-                ..blank(id, counters)
-            },
-        )?;
-        Ok(())
+        let name = PortName::Underlay(key);
+        self.add_outer_port(&mut directory, name, queues, |port, _| port)
     }
 
     /// Whether these sockets are there.
@@ -120,10 +110,7 @@ impl Dataplane {
             path: Arc::clone(&spec.path),
             is_flooded: spec.is_flooded,
             ttl: overlay.ttl,
-            dscp: match overlay.dscp {
-                vswitch_cnm::Dscp::Inherit => Dscp::Inherit,
-                vswitch_cnm::Dscp::Fixed(dscp) => Dscp::Fixed(dscp),
-            },
+            dscp: overlay.dscp,
             tagged: overlay.tagged,
             learning: overlay.learning,
             learn_limit: overlay.peer_fdb_limit,
@@ -131,11 +118,11 @@ impl Dataplane {
         let queues = group.map(|group| Queue::Datagrams(Datagrams::Group(group)));
         let name = PortName::Vtep(spec.segment, spec.peer);
         let queues = queues.into_iter().collect();
-        self.add_outer_port(&mut directory, name, queues, |id, counters| Port {
+        self.add_outer_port(&mut directory, name, queues, |port, _| Port {
             bridge: Some(bridge),
             role: Role::Tunnel,
             tunnel: Some(tunnel),
-            ..blank(id, counters)
+            ..port
         })
     }
 
@@ -200,25 +187,23 @@ impl Dataplane {
         }
     }
 
-    /// Which segment a stranger's frame was for, and where it came in; `None` if that is gone.
+    /// Which segment a bridge is; `None` if it is gone.
     #[must_use]
-    pub fn stranger(&self, stranger: &Stranger) -> Option<(SegmentId, UnderlayKey)> {
+    pub fn segment_of(&self, bridge: BridgeId) -> Option<SegmentId> {
         let directory = self.directory();
-        let snapshot = self.shared.snapshot.load();
         let mut segments = directory.bridges.iter();
-        let (segment, _) = segments.find(|(_, (bridge, _))| *bridge == stranger.bridge)?;
-        match snapshot.wire(stranger.underlay)?.name {
-            PortName::Underlay(key) => Some((*segment, key)),
-            _ => None,
-        }
+        let (segment, _) = segments.find(|(_, (id, _))| *id == bridge)?;
+        Some(*segment)
     }
 
-    fn add_outer_port(
+    /// Adds a port that is no TAP's. `complete` makes it what it is to be, and may change the rest of
+    /// the configuration with it.
+    pub(super) fn add_outer_port(
         &self,
         directory: &mut Directory,
         name: PortName,
         queues: Vec<Queue>,
-        port: impl FnOnce(PortId, Arc<PortCounters>) -> Port,
+        complete: impl FnOnce(Port, &mut Snapshot) -> Port,
     ) -> anyhow::Result<()> {
         if directory.ports.contains_key(&name) {
             bail!("{name:?} is a port already");
@@ -227,7 +212,8 @@ impl Dataplane {
         let counters = Arc::new(PortCounters::new(self.workers()));
         let id = self.change(|next| {
             let id = next.topology.vacant_port();
-            next.topology.add_port(port(id, counters));
+            let port = complete(blank(id, counters), next);
+            next.topology.add_port(port);
             next.wire_up(Wire::new(id, incarnation, name, queues));
             id
         });

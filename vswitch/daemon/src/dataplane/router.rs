@@ -4,19 +4,18 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use anyhow::bail;
 use ipnet::IpNet;
 use vswitch_cnm::EndpointId;
 use vswitch_datapath::router::{Hop, Route, RouteKind, Routes, Uplink};
-use vswitch_datapath::{Neighbours, Port, PortCounters, PortId, Role, Router};
+use vswitch_datapath::{Neighbours, Port, PortId, Role, Router};
 use vswitch_nat::{Nat, Opening, Owner, Protocol, Publication, Published};
 use vswitch_netio::clock;
 use vswitch_netio::packet_socket::PacketSocket;
-use vswitch_packet::{Capabilities, MacAddr};
+use vswitch_packet::MacAddr;
 
 use super::name::PortName;
 use super::queue::{Frames, Queue};
-use super::snapshot::{Snapshot, Wire};
+use super::snapshot::Snapshot;
 use super::tables::PortStats;
 use super::{Dataplane, Directory};
 
@@ -93,43 +92,26 @@ impl Dataplane {
     /// # Errors
     /// If it is an uplink already.
     pub fn add_uplink(&self, spec: &UplinkSpec, sockets: Vec<PacketSocket>) -> anyhow::Result<()> {
+        let queues = sockets.into_iter().map(Frames::Uplink);
+        let queues = queues.map(Queue::Frames).collect();
         let mut directory = self.directory();
         let name = PortName::Uplink(spec.interface);
-        if directory.ports.contains_key(&name) {
-            bail!("{name:?} is a port already");
-        }
-        let incarnation = directory.incarnation();
-        let counters = Arc::new(PortCounters::new(self.workers()));
-        let id = self.change(|next| {
-            let id = next.topology.vacant_port();
-            next.topology.add_port(Port {
-                id,
-                bridge: None,
-                role: Role::Uplink,
-                mac: spec.mac,
-                mtu: spec.mtu,
-                capabilities: Capabilities::ALL,
-                vlan: None,
-                isolated: false,
-                identity: None,
-                storm: None,
-                tunnel: None,
-                counters,
-            });
-            let queues = sockets.into_iter().map(Frames::Uplink).map(Queue::Frames);
-            next.wire_up(Wire::new(id, incarnation, name, queues.collect()));
+        self.add_outer_port(&mut directory, name, queues, |port, next| {
             next.edit_router(|router| {
                 router.uplinks.push(Uplink {
-                    port: id,
+                    port: port.id,
                     mac: spec.mac,
                     addresses: spec.addresses.clone(),
                     neighbours: Arc::new(Neighbours::default()),
                 });
             });
-            id
-        });
-        directory.ports.insert(name, id);
-        Ok(())
+            Port {
+                role: Role::Uplink,
+                mac: spec.mac,
+                mtu: spec.mtu,
+                ..port
+            }
+        })
     }
 
     /// Whether a NIC is an uplink, and its device still there.

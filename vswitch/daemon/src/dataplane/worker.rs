@@ -208,12 +208,7 @@ impl Worker {
         if router.pending.is_waiting() && now.since(self.ticked) >= TICK {
             self.ticked = now;
             let pipeline = Pipeline::new(&snapshot.topology, self.number, now);
-            let mut outputs = Outputs {
-                snapshot,
-                worker: self.number,
-                shared: &self.shared,
-                now,
-            };
+            let mut outputs = Outputs::new(snapshot, self.number, &self.shared, now);
             self.forwarder.tick(&pipeline, &mut outputs);
         }
         if self.number == 0 {
@@ -280,12 +275,7 @@ impl Worker {
             return;
         };
         let pipeline = Pipeline::new(&snapshot.topology, self.number, now);
-        let mut outputs = Outputs {
-            snapshot,
-            worker: self.number,
-            shared: &self.shared,
-            now,
-        };
+        let mut outputs = Outputs::new(snapshot, self.number, &self.shared, now);
         let gone = match queue {
             Queue::Frames(queue) => {
                 read_frames(queue, &mut self.forwarder, ingress, &pipeline, &mut outputs)
@@ -305,12 +295,7 @@ impl Worker {
     fn announce(&mut self, snapshot: &Snapshot, now: Moment) {
         for announcement in self.shared.announcements.take() {
             let pipeline = Pipeline::new(&snapshot.topology, self.number, now);
-            let mut outputs = Outputs {
-                snapshot,
-                worker: self.number,
-                shared: &self.shared,
-                now,
-            };
+            let mut outputs = Outputs::new(snapshot, self.number, &self.shared, now);
             let port = snapshot.topology.port(announcement.port);
             if let Some(bridge) = port.and_then(|port| port.bridge) {
                 self.forwarder.announce(
@@ -354,7 +339,16 @@ struct Outputs<'s> {
     now: Moment,
 }
 
-impl Outputs<'_> {
+impl<'s> Outputs<'s> {
+    const fn new(snapshot: &'s Snapshot, worker: usize, shared: &'s Shared, now: Moment) -> Self {
+        Self {
+            snapshot,
+            worker,
+            shared,
+            now,
+        }
+    }
+
     fn queue(&self, port: PortId) -> Option<(&Queue, PortName)> {
         let wire = self.snapshot.wire(port)?;
         Some((wire.queues.get(self.worker)?, wire.name))

@@ -1,55 +1,12 @@
 //! Path MTU discovery (RFC 1191, RFC 8201): errors find the way back through translation.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
-
 use anyhow::{Result, ensure};
-use rustix::net::sockopt::{
-    Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, ip_mtu, ipv6_mtu, set_ip_mtu_discover,
-    set_ipv6_mtu_discover,
-};
-use vswitch_e2e::{Conversation, Echo, FAR, Place, ask_large, eventually};
+use vswitch_e2e::{Conversation, Echo, FAR, ask_large, discovered_mtu};
 
-use crate::fixture::{Lab, PATIENCE, at, fetch, web_server};
+use crate::fixture::{Lab, at, fetch, web_server};
 
 /// Smaller than the first hop's, and large enough for IPv6.
 const SMALL: u16 = 1400;
-
-/// Sends datagrams that must not be fragmented until the kernel refuses them, and returns the MTU it knows
-/// then.
-fn discovered(place: &Place, to: SocketAddr, octets: usize) -> Result<u32> {
-    place.inside(|| {
-        let from: IpAddr = if to.is_ipv4() {
-            [0; 4].into()
-        } else {
-            [0_u16; 8].into()
-        };
-        let socket = UdpSocket::bind((from, 0))?;
-        if to.is_ipv4() {
-            set_ip_mtu_discover(&socket, Ipv4PathMtuDiscovery::DO)?;
-        } else {
-            set_ipv6_mtu_discover(&socket, Ipv6PathMtuDiscovery::DO)?;
-        }
-        socket.connect(to)?;
-        let payload = vec![0x55; octets];
-        eventually("a datagram is too long", PATIENCE, || {
-            std::thread::sleep(std::time::Duration::from_millis(100));
-            match socket.send(&payload) {
-                Ok(_) => Ok(false),
-                // EMSGSIZE has no name in the standard library.
-                Err(error) => {
-                    let too_long = rustix::io::Errno::MSGSIZE.raw_os_error();
-                    ensure!(error.raw_os_error() == Some(too_long), "{error}");
-                    Ok(true)
-                }
-            }
-        })?;
-        Ok(if to.is_ipv4() {
-            ip_mtu(&socket)?
-        } else {
-            ipv6_mtu(&socket)?
-        })
-    })
-}
 
 #[test]
 fn a_smaller_mtu_outside_is_found_by_tcp() -> Result<()> {
@@ -87,7 +44,11 @@ fn a_smaller_mtu_outside_is_found_by_udp() -> Result<()> {
     let _echo = Echo::start(&far, 7)?;
     for family in [4, 6] {
         let to = at(FAR.address(family, 2), 7);
-        assert_eq!(discovered(&lab.a(), to, 1440)?, u32::from(SMALL), "{to}");
+        assert_eq!(
+            discovered_mtu(&lab.a(), to, 1440)?,
+            u32::from(SMALL),
+            "{to}"
+        );
         // As large as it may be, and larger, in fragments of the container's making.
         ask_large(&lab.a(), to, 1340)?;
         ask_large(&lab.a(), to, 3000)?;
@@ -105,7 +66,7 @@ fn the_router_tells_of_a_smaller_uplink() -> Result<()> {
     let _server = Echo::start(&lab.a(), 80)?;
     for family in [4, 6] {
         let to = at(lab.outside.address(family), 7);
-        assert_eq!(discovered(&lab.a(), to, 1400)?, 1300, "{to}");
+        assert_eq!(discovered_mtu(&lab.a(), to, 1400)?, 1300, "{to}");
         Conversation::start(&lab.b(), to)?.exchange(1 << 20)?;
         let host = at(lab.outside.host_address(family), 8080);
         Conversation::start(lab.outside(), host)?.exchange(1 << 20)?;

@@ -1,13 +1,9 @@
 //! How long packets may be, and who tells.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
-
 use anyhow::{Context, Result, ensure};
-use rustix::net::sockopt::{
-    Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, ip_mtu, ipv6_mtu, set_ip_mtu_discover,
-    set_ipv6_mtu_discover,
+use vswitch_e2e::{
+    Conversation, Echo, Host, Place, Underlay, ask_large, discovered_mtu, eventually,
 };
-use vswitch_e2e::{Conversation, Echo, Host, Place, Underlay, ask_large, eventually};
 
 use crate::fixture::{Node, PATIENCE, at, inside, ping};
 use crate::mesh::Mesh;
@@ -57,43 +53,6 @@ impl Path {
     fn containers(&self) -> [Place; 2] {
         [self.nodes[0].container(10), self.nodes[1].container(20)]
     }
-}
-
-/// Sends datagrams that must not be fragmented until the kernel refuses them, and returns the MTU it knows
-/// then.
-fn discovered(place: &Place, to: SocketAddr, octets: usize) -> Result<u32> {
-    place.inside(|| {
-        let from: IpAddr = if to.is_ipv4() {
-            [0; 4].into()
-        } else {
-            [0_u16; 8].into()
-        };
-        let socket = UdpSocket::bind((from, 0))?;
-        if to.is_ipv4() {
-            set_ip_mtu_discover(&socket, Ipv4PathMtuDiscovery::DO)?;
-        } else {
-            set_ipv6_mtu_discover(&socket, Ipv6PathMtuDiscovery::DO)?;
-        }
-        socket.connect(to)?;
-        let payload = vec![0x55; octets];
-        eventually("a datagram is too long", PATIENCE, || {
-            std::thread::sleep(std::time::Duration::from_millis(100));
-            match socket.send(&payload) {
-                Ok(_) => Ok(false),
-                // EMSGSIZE has no name in the standard library.
-                Err(error) => {
-                    let too_long = rustix::io::Errno::MSGSIZE.raw_os_error();
-                    ensure!(error.raw_os_error() == Some(too_long), "{error}");
-                    Ok(true)
-                }
-            }
-        })?;
-        Ok(if to.is_ipv4() {
-            ip_mtu(&socket)?
-        } else {
-            ipv6_mtu(&socket)?
-        })
-    })
 }
 
 #[test]
@@ -157,7 +116,11 @@ fn a_narrow_path(family: u8, expected: u16) -> Result<()> {
         Conversation::start(&here, at(inside(inner, 20), 7))?.exchange(4 << 20)?;
         Conversation::start(&there, at(inside(inner, 10), 7))?.exchange(1 << 20)?;
         let to = at(inside(inner, 20), 7);
-        assert_eq!(discovered(&here, to, 1390)?, u32::from(expected), "{to}");
+        assert_eq!(
+            discovered_mtu(&here, to, 1390)?,
+            u32::from(expected),
+            "{to}"
+        );
         ask_large(&here, to, 3000)?;
     }
     ensure!(path.nodes[0].tunnel_drops("underlay_mtu")? > 0);

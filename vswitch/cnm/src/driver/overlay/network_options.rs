@@ -5,11 +5,12 @@ use std::net::IpAddr;
 
 use super::peers::{check_peer, not_a_hosts};
 use super::vnis;
+use vswitch_vxlan::ecn::Dscp;
+
 use crate::driver::switched::{self, FDB_LIMIT_MAX, MTU_MAX, MTU_MIN, SwitchOptions};
 use crate::driver::{DriverName, bridge};
 use crate::option_key as key;
 use crate::options::{OptionError, Options, invalid};
-use crate::overlay::Dscp;
 use crate::segment::family_of;
 
 /// The options, typed.
