@@ -48,8 +48,8 @@ pub enum FrameError {
     /// The virtio header has a flag or a type that was never negotiated.
     #[error("virtio header with an unknown flag or type")]
     UnknownOffload,
-    /// The checksum to complete lies outside the frame.
-    #[error("virtio header's checksum lies outside the frame")]
+    /// The checksum to complete lies outside of what a transport header may be in.
+    #[error("virtio header's checksum lies outside the packet's payload")]
     BadChecksumRange,
     /// The super-frame is not what the virtio header says.
     #[error("virtio header contradicts the super-frame")]
@@ -336,9 +336,22 @@ fn check_checksum(bytes: &[u8], layout: &Layout, offload: Offload) -> Result<(),
         return Ok(());
     };
     let start = usize::from(partial.start);
-    let inside = start >= usize::from(layout.link_len)
+    // Whoever completes it writes there, after all that was looked at: not into addresses.
+    let first = match layout.network {
+        Network::Ip(ip) => ip.payload,
+        Network::Arp { .. } => return Err(FrameError::BadChecksumRange),
+        Network::Malformed | Network::Opaque => layout.link_len.into(),
+    };
+    let is_message = match layout.network {
+        // ND has link-layer addresses behind its header.
+        Network::Ip(ip) if ip.transport == Transport::Icmp => {
+            partial.start == ip.payload && partial.offset == 2
+        }
+        _ => true,
+    };
+    let inside = start >= usize::from(first)
         && start + usize::from(partial.offset) + 2 <= layout.packet_end(bytes.len());
-    if inside {
+    if inside && is_message {
         Ok(())
     } else {
         Err(FrameError::BadChecksumRange)

@@ -129,12 +129,14 @@ fn checksum_outside_the_packet() {
         csum_offset,
         ..packet.partial_header()
     };
-    for header in [at(14, 0), at(34, 6), at(end - 2, 0), at(34, end - 36)] {
+    for header in [at(34, 0), at(34, 6), at(end - 2, 0), at(34, end - 36)] {
         assert_eq!(refusal(&packet, header), None, "{header:?}");
     }
     for header in [
         at(0, 6),
         at(13, 6),
+        at(14, 12),
+        at(33, 0),
         at(end - 1, 0),
         at(34, end - 35),
         at(end, 0),
@@ -145,6 +147,37 @@ fn checksum_outside_the_packet() {
             Some(FrameError::BadChecksumRange),
             "{header:?}"
         );
+    }
+}
+
+/// Somebody else writes the checksum, after the addresses were looked at.
+#[test]
+fn checksums_that_would_be_written_over_addresses() {
+    let claim = |csum_start, csum_offset| VnetHeader {
+        flags: 1,
+        csum_start,
+        csum_offset,
+        ..VnetHeader::default()
+    };
+    let mut arp = vec![0xff; 12];
+    arp.extend([0x08, 0x06, 0, 1, 8, 0, 6, 4, 0, 1]);
+    arp.extend([2; 20]);
+    for start in [14, 22, 30] {
+        let refused = Frame::parse(&mut arp.clone(), claim(start, 0)).map(|_| ());
+        assert_eq!(refused, Err(FrameError::BadChecksumRange), "{start}");
+    }
+    // A neighbour solicitation: type, target, and the link-layer address of its sender.
+    let mut solicitation = vec![0x33; 12];
+    solicitation.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, 32, 58, 255]);
+    solicitation.extend([0xfe; 32]);
+    solicitation.extend([135, 0, 0, 0, 0, 0, 0, 0]);
+    solicitation.extend([0xfe; 16]);
+    solicitation.extend([1, 1, 2, 2, 2, 2, 2, 2]);
+    let parse = |header| Frame::parse(&mut solicitation.clone(), header).map(|_| ());
+    assert_eq!(parse(claim(54, 2)), Ok(()));
+    for (start, offset) in [(54, 8), (54, 26), (78, 2), (56, 0)] {
+        let refused = Err(FrameError::BadChecksumRange);
+        assert_eq!(parse(claim(start, offset)), refused, "{start} {offset}");
     }
 }
 
