@@ -1,30 +1,33 @@
-//! The pools that may not overlap each other.
+//! The pools of one host's networks.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::allocation::AllocationOrder;
 use crate::default_pools::DefaultPools;
 use crate::error::PoolError;
 use crate::pool::Pool;
-use crate::request::{PoolRequest, SubnetRequest};
+use crate::request::{GatewayRequest, PoolRequest, SubnetRequest};
 use crate::subnet::{check_subnet, overlap};
 
-/// Pools whose subnets have no address in common, each held by an owner.
+/// Pools, each held by an owner. Their subnets have no address in common, unless they are the same on one
+/// link; then each address is in use in one of the pools at most, but for what several set aside.
 ///
-/// As subnets are disjoint, a pool is known by its subnet.
+/// So a pool is known by its owner and its subnet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressSpace {
     name: String,
     defaults: DefaultPools,
-    pools: BTreeMap<IpNet, Held>,
+    subnets: BTreeMap<IpNet, Shares>,
 }
 
-/// A pool, and whom messages name as its holder.
+/// The pools of one subnet by owner: one, or several on one link.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Held {
-    owner: String,
-    pool: Pool,
+struct Shares {
+    link: Option<String>,
+    pools: BTreeMap<String, Pool>,
 }
 
 impl AddressSpace {
@@ -34,7 +37,7 @@ impl AddressSpace {
         Self {
             name: name.into(),
             defaults,
-            pools: BTreeMap::new(),
+            subnets: BTreeMap::new(),
         }
     }
 
@@ -48,7 +51,8 @@ impl AddressSpace {
     /// addresses in use. Those named in the request go before a gateway that is the first free one.
     ///
     /// `occupied` is what the host routes elsewhere. Default routes in it do not count, as they
-    /// overlap everything; nor should the caller pass routes that exist because of this very pool.
+    /// overlap everything; nor should the caller pass routes that exist because of this very pool. An exact
+    /// subnet of a link may be what the host routes to that link, so nothing counts there.
     ///
     /// # Errors
     /// [`PoolError`]; the space is then as before.
@@ -57,68 +61,133 @@ impl AddressSpace {
         owner: &str,
         request: &PoolRequest,
         occupied: &[IpNet],
-    ) -> Result<&mut Pool, PoolError> {
-        let subnet = self.choose_subnet(request, occupied)?;
-        let held = Held {
-            owner: owner.to_owned(),
-            pool: open(subnet, request)?,
+    ) -> Result<&Pool, PoolError> {
+        let subnet = self.choose_subnet(owner, request, occupied)?;
+        let shares = self.subnets.get(&subnet);
+        let others: Vec<&Pool> = shares.iter().flat_map(|s| s.pools.values()).collect();
+        let pool = open(subnet, request, &others)?;
+        let shares = self.subnets.entry(subnet).or_insert_with(|| Shares {
+            link: request.link.clone(),
+            pools: BTreeMap::new(),
+        });
+        let entry = shares.pools.entry(owner.to_owned());
+        Ok(entry.insert_entry(pool).into_mut())
+    }
+
+    /// Gives up the pool of `owner` with this subnet, and returns it as it was.
+    ///
+    /// # Errors
+    /// [`PoolError::Unknown`] if there is none.
+    pub fn release(&mut self, owner: &str, subnet: IpNet) -> Result<Pool, PoolError> {
+        let shares = self.subnets.get_mut(&subnet);
+        let Some(pool) = shares.and_then(|shares| shares.pools.remove(owner)) else {
+            return Err(unknown(subnet, &self.name));
         };
-        Ok(&mut self.pools.entry(subnet).insert_entry(held).into_mut().pool)
+        self.subnets.retain(|_, shares| !shares.pools.is_empty());
+        Ok(pool)
     }
 
-    /// Gives up the pool with this subnet, and returns it as it was.
+    /// The pool of `owner` with exactly this subnet.
     ///
     /// # Errors
     /// [`PoolError::Unknown`] if there is none.
-    pub fn release(&mut self, subnet: IpNet) -> Result<Pool, PoolError> {
-        self.pools
-            .remove(&subnet)
-            .map(|held| held.pool)
+    pub fn pool(&self, owner: &str, subnet: IpNet) -> Result<&Pool, PoolError> {
+        let shares = self.subnets.get(&subnet);
+        shares
+            .and_then(|shares| shares.pools.get(owner))
             .ok_or_else(|| unknown(subnet, &self.name))
     }
 
-    /// The pool with exactly this subnet.
+    /// Gives out an address as [`Pool::allocate`], free in all pools of the subnet.
     ///
     /// # Errors
-    /// [`PoolError::Unknown`] if there is none.
-    pub fn pool(&self, subnet: IpNet) -> Result<&Pool, PoolError> {
-        self.pools
-            .get(&subnet)
-            .map(|held| &held.pool)
-            .ok_or_else(|| unknown(subnet, &self.name))
+    /// [`PoolError::Unknown`]; what [`Pool::allocate`] refuses.
+    pub fn allocate(
+        &mut self,
+        owner: &str,
+        subnet: IpNet,
+        order: AllocationOrder,
+    ) -> Result<IpAddr, PoolError> {
+        let (pool, others) = self.pool_and_others(owner, subnet)?;
+        Ok(pool.allocate_beside(order, &others)?)
     }
 
-    /// The pool with exactly this subnet, to take addresses from and give them back.
+    /// Takes an address as [`Pool::reserve`], if it is free in all pools of the subnet.
     ///
     /// # Errors
-    /// [`PoolError::Unknown`] if there is none.
-    pub fn pool_mut(&mut self, subnet: IpNet) -> Result<&mut Pool, PoolError> {
-        self.pools
-            .get_mut(&subnet)
-            .map(|held| &mut held.pool)
-            .ok_or_else(|| unknown(subnet, &self.name))
+    /// [`PoolError::Unknown`]; what [`Pool::reserve`] refuses, by whoever holds the address.
+    pub fn reserve(
+        &mut self,
+        owner: &str,
+        subnet: IpNet,
+        address: IpAddr,
+    ) -> Result<(), PoolError> {
+        let (pool, others) = self.pool_and_others(owner, subnet)?;
+        pool.check_free(address)?;
+        for other in others {
+            other.check_free(address)?;
+        }
+        Ok(pool.reserve(address)?)
     }
 
-    /// Every pool with its owner, in order of subnets.
+    /// Frees an address as [`Pool::release`].
+    ///
+    /// # Errors
+    /// [`PoolError::Unknown`]; what [`Pool::release`] refuses.
+    pub fn free(&mut self, owner: &str, subnet: IpNet, address: IpAddr) -> Result<(), PoolError> {
+        let (pool, _) = self.pool_and_others(owner, subnet)?;
+        Ok(pool.release(address)?)
+    }
+
+    /// Every pool with its owner, in order of subnets and owners.
     pub fn pools(&self) -> impl Iterator<Item = (&str, &Pool)> {
-        self.pools
-            .values()
-            .map(|held| (held.owner.as_str(), &held.pool))
+        let shares = self.subnets.values();
+        shares.flat_map(|shares| {
+            let pools = shares.pools.iter();
+            pools.map(|(owner, pool)| (owner.as_str(), pool))
+        })
     }
 
-    fn choose_subnet(&self, request: &PoolRequest, occupied: &[IpNet]) -> Result<IpNet, PoolError> {
+    fn pool_and_others(
+        &mut self,
+        owner: &str,
+        subnet: IpNet,
+    ) -> Result<(&mut Pool, Vec<&Pool>), PoolError> {
+        let mut own = None;
+        let mut others = Vec::new();
+        let shares = self.subnets.get_mut(&subnet);
+        for (holder, pool) in shares.into_iter().flat_map(|shares| &mut shares.pools) {
+            if holder == owner {
+                own = Some(pool);
+            } else {
+                others.push(&*pool);
+            }
+        }
+        match own {
+            Some(own) => Ok((own, others)),
+            None => Err(unknown(subnet, &self.name)),
+        }
+    }
+
+    fn choose_subnet(
+        &self,
+        owner: &str,
+        request: &PoolRequest,
+        occupied: &[IpNet],
+    ) -> Result<IpNet, PoolError> {
         let routes = || occupied.iter().filter(|route| route.prefix_len() > 0);
         let taken = || {
             routes()
-                .chain(self.pools.keys())
+                .chain(self.subnets.keys())
                 .copied()
                 .collect::<Vec<_>>()
         };
         match (request.subnet, request.range) {
-            (SubnetRequest::Exact(subnet), range) => {
+            (SubnetRequest::Exact(subnet), _) => {
                 check_subnet(subnet)?;
-                self.check_disjoint(subnet, range)?;
-                match routes().find(|route| overlap(**route, subnet)) {
+                self.check_disjoint(owner, subnet, request)?;
+                let in_the_way = routes().find(|route| overlap(**route, subnet));
+                match in_the_way.filter(|_| request.link.is_none()) {
                     Some(&route) => Err(PoolError::OverlapsRoute { subnet, route }),
                     None => Ok(subnet),
                 }
@@ -141,33 +210,68 @@ impl AddressSpace {
         }
     }
 
-    fn check_disjoint(&self, subnet: IpNet, range: Option<IpNet>) -> Result<(), PoolError> {
-        let Some((&other, held)) = self
-            .pools
+    fn check_disjoint(
+        &self,
+        owner: &str,
+        subnet: IpNet,
+        request: &PoolRequest,
+    ) -> Result<(), PoolError> {
+        let Some((&other, shares)) = self
+            .subnets
             .iter()
             .find(|(other, _)| overlap(**other, subnet))
         else {
             return Ok(());
         };
-        let owner = held.owner.clone();
-        Err(if other == subnet && held.pool.range() == range {
-            PoolError::AlreadyRequested { subnet, owner }
-        } else {
-            PoolError::OverlapsPool {
+        let shared = request.link.is_some() && request.link == shares.link;
+        if shared && other == subnet && !shares.pools.contains_key(owner) {
+            return Ok(());
+        }
+        let ranged = |pool: &Pool| pool.range() == request.range;
+        let same = other == subnet && shares.pools.values().any(ranged);
+        let owners: Vec<&str> = shares.pools.keys().map(String::as_str).collect();
+        let owner = owners.join(", ");
+        Err(match (shared && other != subnet, same) {
+            (true, _) => PoolError::OverlapsOnLink {
                 subnet,
                 other,
                 owner,
-            }
+            },
+            (false, true) => PoolError::AlreadyRequested { subnet, owner },
+            (false, false) => PoolError::OverlapsPool {
+                subnet,
+                other,
+                owner,
+            },
         })
     }
 }
 
-fn open(subnet: IpNet, request: &PoolRequest) -> Result<Pool, PoolError> {
+/// A pool whose addresses are in use by none of the `others`, which have the same subnet; what several set
+/// aside, a gateway for instance, is the same thing.
+fn open(subnet: IpNet, request: &PoolRequest, others: &[&Pool]) -> Result<Pool, PoolError> {
     let mut pool = Pool::new(subnet, request.range)?;
     for (name, &address) in &request.aux {
         pool.reserve_aux(name, address)?;
     }
-    pool.assign_gateway(request.gateway)?;
+    match request.gateway {
+        GatewayRequest::FirstFree => {
+            let first = pool
+                .clone()
+                .allocate_beside(AllocationOrder::LowestFree, others)?;
+            pool.assign_gateway(GatewayRequest::Address(first))?;
+        }
+        given => {
+            pool.assign_gateway(given)?;
+        }
+    }
+    for address in pool.set_aside() {
+        for other in others {
+            if !other.set_aside().any(|held| held == address) {
+                other.check_free(address)?;
+            }
+        }
+    }
     Ok(pool)
 }
 
@@ -180,14 +284,10 @@ fn unknown(subnet: IpNet, space: &str) -> PoolError {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use super::*;
-    use crate::allocation::AllocationOrder;
     use crate::default_pools::BasePool;
     use crate::error::{AddressError, SubnetError};
     use crate::family::Family;
-    use crate::request::GatewayRequest;
 
     fn net(text: &str) -> IpNet {
         text.parse().unwrap()
@@ -240,7 +340,7 @@ mod tests {
             space.request("new", &default_v4(), &[]),
             Err(PoolError::DefaultsExhausted { family: Family::V4 })
         ));
-        space.release(net("172.20.0.0/16")).unwrap();
+        space.release("new", net("172.20.0.0/16")).unwrap();
         assert_eq!(
             outcome(&mut space, &default_v4(), &[]),
             Ok("172.20.0.0/16".to_owned())
@@ -403,13 +503,13 @@ mod tests {
         let pool = space.request("web", &request, &[]).unwrap();
         assert_eq!(pool.gateway(), Some(ip("10.0.0.2")));
         assert_eq!(
-            pool.allocate(AllocationOrder::LowestFree),
+            space.allocate("web", net("10.0.0.0/24"), AllocationOrder::LowestFree),
             Ok(ip("10.0.0.3"))
         );
     }
 
     #[test]
-    fn pools_are_found_by_their_exact_subnet() {
+    fn pools_are_found_by_owner_and_exact_subnet() {
         let mut space = space();
         space.request("web", &exact("10.0.0.0/24"), &[]).unwrap();
         let held = |(owner, pool): (&str, &Pool)| (owner.to_owned(), pool.subnet());
@@ -417,16 +517,154 @@ mod tests {
             space.pools().map(held).collect::<Vec<_>>(),
             [("web".to_owned(), net("10.0.0.0/24"))]
         );
-        assert!(space.pool(net("10.0.0.0/24")).is_ok());
-        assert!(space.pool_mut(net("10.0.0.0/25")).is_err());
-        let released = space.release(net("10.0.0.0/24")).unwrap();
+        assert!(space.pool("web", net("10.0.0.0/24")).is_ok());
+        assert!(space.pool("web", net("10.0.0.0/25")).is_err());
+        assert!(space.pool("db", net("10.0.0.0/24")).is_err());
+        let released = space.release("web", net("10.0.0.0/24")).unwrap();
         assert_eq!(released.gateway(), Some(ip("10.0.0.1")));
         assert_eq!(
-            space.release(net("10.0.0.0/24")),
+            space.release("web", net("10.0.0.0/24")),
             Err(PoolError::Unknown {
                 subnet: net("10.0.0.0/24"),
                 space: "local".to_owned(),
             })
         );
+    }
+
+    fn on_eth0(subnet: &str, range: Option<&str>) -> PoolRequest {
+        PoolRequest {
+            range: range.map(net),
+            gateway: GatewayRequest::Address(ip("10.0.0.1")),
+            link: Some("eth0".to_owned()),
+            ..exact(subnet)
+        }
+    }
+
+    #[test]
+    fn pools_of_one_link_share_a_subnet_and_its_addresses() {
+        let mut space = space();
+        let subnet = net("10.0.0.0/24");
+        let routes = [net("10.0.0.0/16")];
+        space
+            .request("a", &on_eth0("10.0.0.0/24", None), &routes)
+            .unwrap();
+        let before = space.clone();
+        space
+            .request("b", &on_eth0("10.0.0.0/24", Some("10.0.0.0/30")), &routes)
+            .unwrap();
+        let next = |space: &mut AddressSpace, owner| {
+            let address = space.allocate(owner, subnet, AllocationOrder::LowestFree);
+            address
+                .map(|address| address.to_string())
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(next(&mut space, "a"), Ok("10.0.0.2".to_owned()));
+        assert_eq!(next(&mut space, "b"), Ok("10.0.0.3".to_owned()));
+        assert_eq!(
+            next(&mut space, "b"),
+            Err("no free address in 10.0.0.0/30: 3 of 3 in use; remove containers, or create the network \
+                 with a larger subnet or ip-range"
+                .to_owned())
+        );
+        assert_eq!(next(&mut space, "a"), Ok("10.0.0.4".to_owned()));
+        for (owner, address, message) in [
+            (
+                "a",
+                "10.0.0.3",
+                "address 10.0.0.3 is already in use in subnet 10.0.0.0/24; choose another",
+            ),
+            (
+                "b",
+                "10.0.0.1",
+                "address 10.0.0.1 is the gateway's of subnet 10.0.0.0/24; choose another",
+            ),
+        ] {
+            let reserved = space.reserve(owner, subnet, ip(address));
+            assert_eq!(reserved.unwrap_err().to_string(), message);
+        }
+        space.free("b", subnet, ip("10.0.0.3")).unwrap();
+        assert_eq!(space.reserve("a", subnet, ip("10.0.0.3")), Ok(()));
+        assert!(space.free("b", subnet, ip("10.0.0.3")).is_err());
+        for address in ["10.0.0.2", "10.0.0.3", "10.0.0.4"] {
+            space.free("a", subnet, ip(address)).unwrap();
+        }
+        space.release("b", subnet).unwrap();
+        assert_eq!(space, before);
+    }
+
+    #[test]
+    fn what_one_sets_aside_is_nobodys_and_what_others_use_is_not_set_aside() {
+        let mut space = space();
+        let subnet = net("10.0.0.0/24");
+        let with = |name: &str, address: &str| PoolRequest {
+            aux: BTreeMap::from([(name.to_owned(), ip(address))]),
+            gateway: GatewayRequest::None,
+            ..on_eth0("10.0.0.0/24", None)
+        };
+        space
+            .request("a", &with("router", "10.0.0.1"), &[])
+            .unwrap();
+        // The same router, by another word.
+        space
+            .request("b", &on_eth0("10.0.0.0/24", None), &[])
+            .unwrap();
+        space.reserve("b", subnet, ip("10.0.0.2")).unwrap();
+        assert_eq!(
+            space
+                .reserve("b", subnet, ip("10.0.0.1"))
+                .unwrap_err()
+                .to_string(),
+            "address 10.0.0.1 is the gateway's of subnet 10.0.0.0/24; choose another"
+        );
+        let before = space.clone();
+        assert_eq!(
+            outcome(&mut space, &with("nas", "10.0.0.2"), &[]),
+            Err(
+                "address 10.0.0.2 is already in use in subnet 10.0.0.0/24; choose another"
+                    .to_owned()
+            )
+        );
+        assert_eq!(space, before);
+        let first_free = PoolRequest {
+            gateway: GatewayRequest::FirstFree,
+            ..on_eth0("10.0.0.0/24", None)
+        };
+        let pool = space.request("c", &first_free, &[]).unwrap();
+        assert_eq!(pool.gateway(), Some(ip("10.0.0.3")));
+        space.release("a", subnet).unwrap();
+        assert!(space.reserve("c", subnet, ip("10.0.0.1")).is_err());
+        space.release("b", subnet).unwrap();
+        assert_eq!(space.reserve("c", subnet, ip("10.0.0.1")), Ok(()));
+    }
+
+    #[test]
+    fn only_the_same_subnet_on_the_same_link_is_shared() {
+        let mut space = space();
+        space
+            .request("web", &on_eth0("10.0.0.0/24", None), &[])
+            .unwrap();
+        let on_eth1 = PoolRequest {
+            link: Some("eth1".to_owned()),
+            ..on_eth0("10.0.0.0/24", None)
+        };
+        for (request, message) in [
+            (
+                on_eth0("10.0.0.0/25", None),
+                "subnet 10.0.0.0/25 overlaps 10.0.0.0/24 of web on the same link; give --subnet \
+                 10.0.0.0/24, and --ip-range for a part of it",
+            ),
+            (
+                on_eth1,
+                "subnet 10.0.0.0/24 is already in use by web; choose another, or remove web",
+            ),
+            (
+                exact("10.0.0.0/24"),
+                "subnet 10.0.0.0/24 is already in use by web; choose another, or remove web",
+            ),
+        ] {
+            assert_eq!(outcome(&mut space, &request, &[]), Err(message.to_owned()));
+        }
+        let again = space.request("web", &on_eth0("10.0.0.0/24", None), &[]);
+        assert!(matches!(again, Err(PoolError::AlreadyRequested { .. })));
     }
 }

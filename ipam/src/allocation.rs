@@ -23,11 +23,17 @@ pub(crate) struct Allocations {
 }
 
 impl Allocations {
-    /// Gives out a free address within `span`; `None` if each is in use.
-    pub(crate) fn allocate(&mut self, order: AllocationOrder, span: Span) -> Option<u128> {
+    /// Gives out an address within `span` that is free here and in all of `others`; `None` if there is
+    /// none.
+    pub(crate) fn allocate(
+        &mut self,
+        order: AllocationOrder,
+        span: Span,
+        others: &[&Self],
+    ) -> Option<u128> {
         let free = match order {
-            AllocationOrder::LowestFree => self.in_use.first_gap(span),
-            AllocationOrder::Serial => self.next_free(span),
+            AllocationOrder::LowestFree => self.first_gap(span, others),
+            AllocationOrder::Serial => self.next_free(span, others),
         }?;
         self.in_use.insert(free);
         self.last_given = Some(free);
@@ -48,11 +54,25 @@ impl Allocations {
         &self.in_use
     }
 
-    fn next_free(&self, span: Span) -> Option<u128> {
+    fn next_free(&self, span: Span, others: &[&Self]) -> Option<u128> {
         self.last_given
             .and_then(|last| span.after(last))
-            .and_then(|rest| self.in_use.first_gap(rest))
-            .or_else(|| self.in_use.first_gap(span))
+            .and_then(|rest| self.first_gap(rest, others))
+            .or_else(|| self.first_gap(span, others))
+    }
+
+    /// Where one set has a gap, the next may have none; each time round at least one run is passed over.
+    fn first_gap(&self, mut span: Span, others: &[&Self]) -> Option<u128> {
+        loop {
+            let first = self.in_use.first_gap(span)?;
+            span.first = first;
+            for other in others {
+                span.first = other.in_use.first_gap(span)?;
+            }
+            if span.first == first {
+                return Some(first);
+            }
+        }
     }
 }
 
@@ -75,11 +95,11 @@ mod tests {
     #[test]
     fn lowest_free_reuses_at_once() {
         let mut allocations = Allocations::default();
-        let mut next = || allocations.allocate(AllocationOrder::LowestFree, SPAN);
+        let mut next = || allocations.allocate(AllocationOrder::LowestFree, SPAN, &[]);
         assert_eq!((next(), next(), next()), (Some(1), Some(2), Some(3)));
         allocations.release(2);
         assert_eq!(
-            allocations.allocate(AllocationOrder::LowestFree, SPAN),
+            allocations.allocate(AllocationOrder::LowestFree, SPAN, &[]),
             Some(2)
         );
     }
@@ -89,7 +109,7 @@ mod tests {
         let mut allocations = Allocations::default();
         allocations.reserve(3);
         for expected in [1, 2, 4, 1, 2, 4] {
-            let given = allocations.allocate(AllocationOrder::Serial, SPAN);
+            let given = allocations.allocate(AllocationOrder::Serial, SPAN, &[]);
             assert_eq!(given, Some(expected));
             allocations.release(expected);
         }
@@ -98,9 +118,29 @@ mod tests {
     #[test]
     fn serial_follows_an_address_given_as_lowest_free() {
         let mut allocations = Allocations::default();
-        allocations.allocate(AllocationOrder::LowestFree, SPAN);
+        allocations.allocate(AllocationOrder::LowestFree, SPAN, &[]);
         allocations.release(1);
-        assert_eq!(allocations.allocate(AllocationOrder::Serial, SPAN), Some(2));
+        assert_eq!(
+            allocations.allocate(AllocationOrder::Serial, SPAN, &[]),
+            Some(2)
+        );
+    }
+
+    #[test]
+    fn what_others_have_is_passed_over() {
+        let mut allocations = Allocations::default();
+        let mut other = Allocations::default();
+        for number in [1, 3] {
+            other.reserve(number);
+        }
+        for (order, expected) in [
+            (AllocationOrder::LowestFree, Some(2)),
+            (AllocationOrder::Serial, Some(4)),
+            (AllocationOrder::LowestFree, None),
+            (AllocationOrder::Serial, None),
+        ] {
+            assert_eq!(allocations.allocate(order, SPAN, &[&other]), expected);
+        }
     }
 
     #[test]
@@ -110,7 +150,7 @@ mod tests {
             assert!(allocations.reserve(number));
         }
         for order in [AllocationOrder::LowestFree, AllocationOrder::Serial] {
-            assert_eq!(allocations.allocate(order, SPAN), None);
+            assert_eq!(allocations.allocate(order, SPAN, &[]), None);
         }
     }
 }

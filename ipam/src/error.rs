@@ -224,6 +224,19 @@ pub enum PoolError {
         /// Who holds that pool.
         owner: String,
     },
+    /// The subnet has addresses in common with another one of the same link, and is not the same.
+    #[error(
+        "subnet {subnet} overlaps {other} of {owner} on the same link; give --subnet {other}, and \
+             --ip-range for a part of it"
+    )]
+    OverlapsOnLink {
+        /// The subnet asked for.
+        subnet: IpNet,
+        /// The subnet that is there.
+        other: IpNet,
+        /// Who holds pools of it.
+        owner: String,
+    },
     /// The subnet has addresses in common with a route of the host.
     #[error("subnet {subnet} overlaps the host's route to {route}; choose another")]
     OverlapsRoute {

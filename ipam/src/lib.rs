@@ -1,7 +1,7 @@
 //! Address management: which subnets networks hold, and which addresses in them are in use.
 //!
-//! An [`AddressSpace`] holds [`Pool`]s that never overlap. A pool is one subnet with what is
-//! reserved and given out in it. [`plan`] turns what the user typed into [`PoolRequest`]s.
+//! An [`AddressSpace`] holds [`Pool`]s that never overlap, but for those of one link. A pool is one subnet
+//! with what is reserved and given out in it. [`plan`] turns what the user typed into [`PoolRequest`]s.
 //!
 //! ```
 //! use vswitch_ipam::{
@@ -17,8 +17,8 @@
 //! };
 //! let mut space = AddressSpace::new("local", DefaultPools::docker(0x1234));
 //! for request in plan(&options)? {
-//!     let pool = space.request("web", &request, &[])?;
-//!     let address = pool.allocate(AllocationOrder::LowestFree)?;
+//!     let subnet = space.request("web", &request, &[])?.subnet();
+//!     let address = space.allocate("web", subnet, AllocationOrder::LowestFree)?;
 //!     assert_eq!(address.to_string(), "10.20.5.0");
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())

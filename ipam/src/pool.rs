@@ -109,8 +109,19 @@ impl Pool {
     /// # Errors
     /// [`AddressError::Exhausted`] if none is free.
     pub fn allocate(&mut self, order: AllocationOrder) -> Result<IpAddr, AddressError> {
+        self.allocate_beside(order, &[])
+    }
+
+    /// As [`allocate`](Self::allocate), an address that is free in all of `others`, too: pools of the same
+    /// subnet.
+    pub(crate) fn allocate_beside(
+        &mut self,
+        order: AllocationOrder,
+        others: &[&Self],
+    ) -> Result<IpAddr, AddressError> {
+        let others: Vec<&Allocations> = others.iter().map(|pool| &pool.allocations).collect();
         self.allocations
-            .allocate(order, self.dynamic)
+            .allocate(order, self.dynamic, &others)
             .map(|number| Family::of(self.subnet).address(number))
             .ok_or_else(|| AddressError::Exhausted {
                 block: self.range.unwrap_or(self.subnet),
@@ -125,9 +136,16 @@ impl Pool {
     /// [`AddressError::Outside`], [`AddressError::Reserved`]; [`AddressError::InUse`],
     /// [`AddressError::HeldByGateway`] or [`AddressError::HeldByAux`] by who holds it.
     pub fn reserve(&mut self, address: IpAddr) -> Result<(), AddressError> {
+        let number = self.check_free(address)?;
+        self.allocations.reserve(number);
+        Ok(())
+    }
+
+    /// Checks that [`reserve`](Self::reserve) would take `address`, and returns it as a number.
+    pub(crate) fn check_free(&self, address: IpAddr) -> Result<u128, AddressError> {
         let number = assignable(self.subnet, address)?;
-        if self.allocations.reserve(number) {
-            return Ok(());
+        if !self.allocations.in_use().contains(number) {
+            return Ok(number);
         }
         let subnet = self.subnet;
         if self.gateway == Some(address) {
@@ -141,6 +159,11 @@ impl Pool {
             },
             None => AddressError::InUse { address, subnet },
         })
+    }
+
+    /// The gateway's address and the auxiliary ones, which other pools of the subnet may set aside as well.
+    pub(crate) fn set_aside(&self) -> impl Iterator<Item = IpAddr> {
+        self.gateway.into_iter().chain(self.aux.values().copied())
     }
 
     /// Frees an endpoint's address.

@@ -30,6 +30,9 @@ pub struct PoolRequest {
     pub gateway: GatewayRequest,
     /// Addresses set aside for what is not an endpoint, by name (`--aux-address`).
     pub aux: BTreeMap<String, IpAddr>,
+    /// The link that an exact subnet is of, be it of others already: pools of one link may have the same
+    /// subnet, of which each address is in use once.
+    pub link: Option<String>,
 }
 
 /// How a subnet is chosen.
@@ -71,6 +74,7 @@ impl PoolRequest {
             range: None,
             gateway: GatewayRequest::default(),
             aux: BTreeMap::new(),
+            link: None,
         }
     }
 }

@@ -9,7 +9,8 @@ use ipnet::IpNet;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use vswitch_ipam::{
-    AddressError, AddressSpace, AllocationOrder, DefaultPools, GatewayRequest, Pool, PoolRequest,
+    AddressError, AddressSpace, AllocationOrder, DefaultPools, GatewayRequest, Pool, PoolError,
+    PoolRequest,
 };
 
 #[derive(Clone, Debug)]
@@ -78,6 +79,14 @@ fn every_address(subnet: IpNet) -> Vec<IpAddr> {
         .unwrap()
         .map(|single| single.addr())
         .collect()
+}
+
+fn take(space: &mut AddressSpace, owner: &str, case: &Case, step: &Step) -> Result<(), PoolError> {
+    match step {
+        Step::Allocate(order) => space.allocate(owner, case.subnet, *order).map(drop),
+        Step::Reserve(index) => space.reserve(owner, case.subnet, *index.get(&case.hosts)),
+        Step::Release(index) => space.free(owner, case.subnet, *index.get(&case.hosts)),
+    }
 }
 
 proptest! {
@@ -175,21 +184,17 @@ proptest! {
         };
         let mut space = AddressSpace::new("local", DefaultPools::docker(0));
         let before = space.clone();
-        let Ok(pool) = space.request("web", &request, &[]) else {
+        if space.request("web", &request, &[]).is_err() {
             // The gateway is the auxiliary address, or nothing is left for it.
             prop_assert_eq!(space, before);
             return Ok(());
-        };
+        }
         for step in steps {
             // What is refused changes nothing, which the comparison below would show.
-            let _ = match step {
-                Step::Allocate(order) => pool.allocate(order).map(drop),
-                Step::Reserve(index) => pool.reserve(*index.get(&case.hosts)),
-                Step::Release(index) => pool.release(*index.get(&case.hosts)),
-            };
+            let _ = take(&mut space, "web", &case, &step);
         }
 
-        let pool = pool.clone();
+        let pool = space.pool("web", case.subnet).unwrap().clone();
         let mut rebuilt = before;
         let stored = PoolRequest {
             range: pool.range(),
@@ -197,20 +202,58 @@ proptest! {
             aux: pool.aux().clone(),
             ..PoolRequest::new(pool.subnet())
         };
-        let again = rebuilt.request("web", &stored, &[]).unwrap();
+        rebuilt.request("web", &stored, &[]).unwrap();
         for address in pool.addresses() {
             let of_the_pool = pool.gateway() == Some(address) || address == aux;
             if !of_the_pool {
-                again.reserve(address).unwrap();
+                rebuilt.reserve("web", case.subnet, address).unwrap();
             }
         }
+        let again = rebuilt.pool("web", case.subnet).unwrap();
         prop_assert!(again.addresses().eq(pool.addresses()));
         prop_assert_eq!(&rebuilt, &space);
 
         // Equal in what they do next, too.
         let next = |space: &mut AddressSpace| {
-            space.pool_mut(case.subnet).unwrap().allocate(AllocationOrder::LowestFree)
+            space.allocate("web", case.subnet, AllocationOrder::LowestFree)
         };
         prop_assert_eq!(next(&mut rebuilt), next(&mut space));
+    }
+
+    #[test]
+    fn an_address_on_a_link_has_one_holder_whatever_pool_it_is_of(
+        case in case(),
+        router in any::<Index>(),
+        steps in prop::collection::vec((any::<bool>(), step()), 0..60),
+    ) {
+        let router = *router.get(&case.hosts);
+        let mut space = AddressSpace::new("local", DefaultPools::docker(0));
+        let ranged = PoolRequest {
+            range: case.range,
+            gateway: GatewayRequest::Address(router),
+            link: Some("eth0".to_owned()),
+            ..PoolRequest::new(case.subnet)
+        };
+        space.request("a", &ranged, &[]).unwrap();
+        space.request("b", &PoolRequest { range: None, ..ranged }, &[]).unwrap();
+        let held = |space: &AddressSpace, owner| {
+            let pool = space.pool(owner, case.subnet).unwrap();
+            pool.addresses().filter(|address| *address != router).collect::<BTreeSet<_>>()
+        };
+        for (first, step) in steps {
+            let (owner, other) = if first { ("a", "b") } else { ("b", "a") };
+            let (own, others) = (held(&space, owner), held(&space, other));
+            let free = |address| address != router && !own.contains(&address) && !others.contains(&address);
+            let taken = take(&mut space, owner, &case, &step);
+            let expected = match step {
+                Step::Allocate(_) if first => case.dynamic.iter().any(|address| free(*address)),
+                Step::Allocate(_) => case.hosts.iter().any(|address| free(*address)),
+                Step::Reserve(index) => free(*index.get(&case.hosts)),
+                Step::Release(index) => own.contains(index.get(&case.hosts)),
+            };
+            prop_assert_eq!(taken.is_ok(), expected);
+            prop_assert!(held(&space, "a").is_disjoint(&held(&space, "b")));
+            prop_assert_eq!(held(&space, other), others);
+        }
     }
 }
