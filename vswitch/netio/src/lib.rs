@@ -3,6 +3,7 @@
 //! Interfaces ([`tap`], [`packet_socket`]) and tunnels to other hosts ([`udp_tunnel`]), where they live
 //! ([`netns`]), how they are configured ([`netlink`], [`sysctl`]) and watched ([`monitor`]), how addresses and
 //! ports are shared with the host's kernel ([`divert`], [`sockets`], [`ephemeral_ports`], [`local_delivery`]),
+//! which frames of a NIC concern a LAN ([`station_filter`]),
 //! what outlives the process ([`ledger`]), and what a worker thread needs ([`epoll`], [`wake`], [`thread`],
 //! [`clock`]). Nothing here decides anything; no other crate of the workspace holds `unsafe` code.
 //!
@@ -25,6 +26,7 @@ pub mod netns;
 pub mod packet_socket;
 mod socket_option;
 pub mod sockets;
+pub mod station_filter;
 pub mod sysctl;
 pub mod tap;
 pub mod thread;

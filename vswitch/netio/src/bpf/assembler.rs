@@ -110,6 +110,7 @@ const CALL: u8 = 0x85;
 const EXIT: u8 = 0x95;
 const FROM_REGISTER: u8 = 0x08;
 const MAP_BY_DESCRIPTOR: u8 = 1;
+const MAP_VALUE_BY_DESCRIPTOR: u8 = 2;
 
 impl Assembler {
     pub(crate) fn alu(&mut self, operation: Alu, to: Register, operand: impl Into<Operand>) {
@@ -155,6 +156,35 @@ impl Assembler {
         let fd = map.as_fd().as_raw_fd();
         self.push(LOAD_IMMEDIATE_DOUBLE, to as u8, MAP_BY_DESCRIPTOR, 0, fd);
         self.push(0, 0, 0, 0, 0);
+    }
+
+    /// Puts the address of the one value of an array in a register (Linux 5.2).
+    pub(crate) fn load_map_value(&mut self, to: Register, map: &Map) {
+        let fd = map.as_fd().as_raw_fd();
+        self.push(
+            LOAD_IMMEDIATE_DOUBLE,
+            to as u8,
+            MAP_VALUE_BY_DESCRIPTOR,
+            0,
+            fd,
+        );
+        self.push(0, 0, 0, 0, 0);
+    }
+
+    /// Copies bytes of the frame, which R6 has, to a place on the stack, or jumps if it is too short.
+    pub(crate) fn load_frame(
+        &mut self,
+        offset: impl Into<Operand>,
+        length: i32,
+        stack: i16,
+        too_short: Label,
+    ) {
+        self.mov(Register::R1, Register::R6);
+        self.mov(Register::R2, offset);
+        self.stack_address(Register::R3, stack);
+        self.mov(Register::R4, length);
+        self.call(Helper::LoadBytes);
+        self.jump_if(Register::R0, Condition::NotEqual, 0, too_short);
     }
 
     /// Puts an address on the stack in a register, for a [`Helper`].
@@ -231,6 +261,11 @@ impl Assembler {
             immediate,
         });
     }
+}
+
+/// Sixteen bits in network byte order, as a load from the frame gives them.
+pub(crate) fn network(number: i32) -> i32 {
+    i32::from((number as u16).to_be())
 }
 
 impl From<Register> for Operand {

@@ -29,6 +29,12 @@ pub enum BpfError {
         /// The verifier's last words.
         log: String,
     },
+    /// A map has as many entries as it was made for.
+    #[error("cannot set an entry of a BPF map: it has room for {entries}, and all are taken")]
+    Full {
+        /// How many there are.
+        entries: u32,
+    },
     /// Anything else, such as `ENOMEM`, or `EINVAL` for what the kernel does not know.
     #[error("cannot {action}: {errno}")]
     Call {

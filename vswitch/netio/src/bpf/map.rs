@@ -18,6 +18,7 @@ pub(crate) struct Map {
 }
 
 /// `enum bpf_map_type` and the flags of `linux/bpf.h`.
+const HASH: u32 = 1;
 const ARRAY: u32 = 2;
 const LPM_TRIE: u32 = 11;
 const SOCKMAP: u32 = 15;
@@ -48,6 +49,12 @@ impl Map {
     /// Words of 64 bits by number, all zeros, for [`Map::words`].
     pub(crate) fn words(entries: u32) -> Result<Self, BpfError> {
         Self::create(ARRAY, 4, 8, entries, MMAPABLE)
+    }
+
+    /// Numbers by keys of that many bytes, at most `entries` of them.
+    pub(crate) fn hash(key: u32, entries: u32) -> Result<Self, BpfError> {
+        // Entries are rare, so each takes its memory when it is set.
+        Self::create(HASH, key, 4, entries, NO_PREALLOC)
     }
 
     /// Numbers by the longest prefix. A key is its length in bits (`u32`) and `data` bytes.
@@ -93,9 +100,13 @@ impl Map {
         element.value = value.as_ptr() as u64;
         // SAFETY: the attributes are those of the command; key and value have the lengths that the map
         // was made with, and the kernel only reads them.
-        unsafe { bpf(Command::MapUpdate, &mut element) }
-            .map_err(BpfError::call("set an entry of a BPF map"))?;
-        Ok(())
+        match unsafe { bpf(Command::MapUpdate, &mut element) } {
+            Ok(_) => Ok(()),
+            Err(Errno::TOOBIG) => Err(BpfError::Full {
+                entries: self.entries,
+            }),
+            Err(errno) => Err(BpfError::call("set an entry of a BPF map")(errno)),
+        }
     }
 
     /// Takes a key out; one that is not there is no error.

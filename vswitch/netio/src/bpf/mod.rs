@@ -9,4 +9,4 @@ mod syscall;
 
 pub use error::BpfError;
 pub(crate) use map::Map;
-pub(crate) use program::{Program, ProgramKind};
+pub(crate) use program::{Program, ProgramKind, Purpose, no_and_yes};

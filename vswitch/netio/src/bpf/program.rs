@@ -22,6 +22,26 @@ pub(crate) enum ProgramKind {
     SocketLookup,
 }
 
+/// What a program says of a frame that is not ours, and of one that is: a classifier asks the next one, or
+/// drops (`linux/pkt_cls.h`); a socket gets no bytes, or as many as there are.
+pub(crate) const fn no_and_yes(purpose: Purpose) -> (i32, i32) {
+    const TC_ACT_SHOT: i32 = 2;
+    const TC_ACT_UNSPEC: i32 = -1;
+    match purpose {
+        Purpose::Ingress => (TC_ACT_UNSPEC, TC_ACT_SHOT),
+        Purpose::Socket => (0, i32::MAX),
+    }
+}
+
+/// Where a program that tells our frames from the kernel's runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// At the ingress hook: what is ours is dropped.
+    Ingress,
+    /// At a packet socket: what is ours passes.
+    Socket,
+}
+
 /// The part of `union bpf_attr` for `BPF_PROG_LOAD`.
 #[repr(C)]
 struct Load {

@@ -24,17 +24,17 @@ mod claims;
 mod program;
 
 use std::net::IpAddr;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::os::fd::AsFd;
+use std::sync::{Mutex, PoisonError};
 
 use ipnet::IpNet;
 
-use crate::bpf::{BpfError, Map, Program, ProgramKind};
+use crate::bpf::{BpfError, Map, Program, ProgramKind, Purpose};
 use crate::netlink::{IngressProgram, Netlink, NetlinkError};
+use crate::packet_socket::SocketFilter;
 
 pub use claims::DivertClaims;
 use claims::{MAX_ADDRESSES, WORDS_PER_ADDRESS};
-use program::Purpose;
 
 /// The programs, and the tables they look in. Dropping it changes nothing about interfaces that it was
 /// attached to.
@@ -48,11 +48,6 @@ pub struct Divert {
     ingress: Program,
     filter: SocketFilter,
 }
-
-/// The filter of packet sockets ([`PacketOptions::filter`](crate::packet_socket::PacketOptions::filter)):
-/// only what is ours passes, and ARP, ICMP and ICMPv6, and later fragments to the host's addresses.
-#[derive(Debug, Clone)]
-pub struct SocketFilter(Arc<Program>);
 
 /// Why packets cannot be diverted.
 #[derive(Debug, thiserror::Error)]
@@ -85,9 +80,6 @@ pub enum DivertError {
 /// Routed subnets at most.
 pub const MAX_SUBNETS: usize = 4096;
 
-/// Before the filters of others, which may end the search (Cilium's do, at 1).
-const PRIORITY: u16 = 1;
-
 impl Divert {
     /// Makes the tables, empty, and loads the programs.
     ///
@@ -97,15 +89,17 @@ impl Divert {
         let entries = MAX_ADDRESSES + MAX_SUBNETS;
         let destinations = Map::prefixes(16, entries as u32)?;
         let bits = Map::words((MAX_ADDRESSES * WORDS_PER_ADDRESS) as u32)?;
-        let load = |kind, name, purpose| {
-            Program::load(kind, name, &program::of(purpose, &destinations, &bits))
-        };
-        let ingress = load(ProgramKind::Classifier, "vswitch_ingress", Purpose::Ingress)?;
-        let filter = load(ProgramKind::SocketFilter, "vswitch_socket", Purpose::Socket)?;
+        let program = |purpose| program::of(purpose, &destinations, &bits);
+        let ingress = Program::load(
+            ProgramKind::Classifier,
+            "vswitch_ingress",
+            &program(Purpose::Ingress),
+        )?;
+        let filter = SocketFilter::load("vswitch_socket", &program(Purpose::Socket))?;
         Ok(Self {
             claims: DivertClaims::new(bits.memory()?),
             subnets: Mutex::default(),
-            filter: SocketFilter(Arc::new(filter)),
+            filter,
             destinations,
             ingress,
         })
@@ -193,7 +187,8 @@ impl Divert {
         self.claims.clone()
     }
 
-    /// The filter of packet sockets; it follows the tables.
+    /// The filter of packet sockets: only what is ours passes, and ARP, ICMP and ICMPv6, and later fragments to
+    /// the host's addresses. It follows the tables.
     #[must_use]
     pub fn socket_filter(&self) -> SocketFilter {
         self.filter.clone()
@@ -213,7 +208,10 @@ impl Divert {
         interface: u32,
         tag: &str,
     ) -> Result<(), NetlinkError> {
-        netlink.set_ingress_program(&ingress_program(interface, tag), self.ingress.as_fd())
+        netlink.set_ingress_program(
+            &IngressProgram::tagged(interface, tag),
+            self.ingress.as_fd(),
+        )
     }
 
     /// Leaves everything from an interface to the kernel again, whoever attached it. True if there was
@@ -222,31 +220,6 @@ impl Divert {
     /// # Errors
     /// [`NetlinkError::NotPermitted`].
     pub fn detach(netlink: &mut Netlink, interface: u32, tag: &str) -> Result<bool, NetlinkError> {
-        netlink.remove_ingress_program(&ingress_program(interface, tag))
+        netlink.remove_ingress_program(&IngressProgram::tagged(interface, tag))
     }
-}
-
-impl AsFd for SocketFilter {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-/// The tag is a part of the handle, too, so daemons with different tags do not replace each other's: all
-/// programs of one priority run, until one of them drops.
-fn ingress_program(interface: u32, tag: &str) -> IngressProgram {
-    IngressProgram {
-        interface,
-        priority: PRIORITY,
-        handle: handle(tag),
-        name: format!("vswitch:{tag}"),
-    }
-}
-
-/// FNV-1a, and never 0, which asks the kernel to choose.
-fn handle(tag: &str) -> u32 {
-    let hash = tag.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
-    hash.max(1)
 }

@@ -4,20 +4,11 @@ use ipnet::IpNet;
 
 use super::claims::{WORDS_PER_ADDRESS, WORDS_PER_PROTOCOL};
 use crate::TransportProtocol;
-use crate::bpf::Map;
-use crate::bpf::assembler::Register::{R0, R1, R2, R3, R4, R6, R7, R8, R9, R10};
+use crate::bpf::assembler::Register::{R0, R1, R2, R6, R7, R8, R9, R10};
 use crate::bpf::assembler::{
-    Alu, Assembler, Condition, Helper, Instruction, Label, Operand, Width,
+    Alu, Assembler, Condition, Helper, Instruction, Label, Width, network,
 };
-
-/// Where the program runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// At the ingress hook: what is ours is dropped.
-    Ingress,
-    /// At a packet socket: what is ours passes, and what concerns both.
-    Socket,
-}
+use crate::bpf::{Map, Purpose, no_and_yes};
 
 /// The value of a routed subnet in the table of destinations; that of an address is its slot.
 pub(super) const ALL: u32 = u32::MAX;
@@ -29,10 +20,6 @@ const SKB_VLAN_PRESENT: i16 = 20;
 /// `linux/if_packet.h`. Above these: other stations' frames, and our own.
 const PACKET_HOST: i32 = 0;
 const PACKET_MULTICAST: i32 = 2;
-
-/// What the classifier says (`linux/pkt_cls.h`): drop, or ask the next one.
-const TC_ACT_SHOT: i32 = 2;
-const TC_ACT_UNSPEC: i32 = -1;
 
 const ETHERTYPE_OFFSET: i32 = 12;
 const ETHERNET_LENGTH: i32 = 14;
@@ -78,7 +65,7 @@ pub(super) fn of(purpose: Purpose, destinations: &Map, bits: &Map) -> Vec<Instru
     asm.jump_if(R0, Condition::NotEqual, 0, not_ours);
     asm.load(Width::Word, R7, R6, SKB_PACKET_TYPE);
     asm.jump_if(R7, Condition::Above, PACKET_MULTICAST, not_ours);
-    load_bytes(&mut asm, ETHERTYPE_OFFSET, 2, not_ours);
+    asm.load_frame(ETHERTYPE_OFFSET, 2, BYTES, not_ours);
     asm.load(Width::Half, R0, R10, BYTES);
     if purpose == Purpose::Socket {
         asm.jump_if(R0, Condition::Equal, network(libc::ETH_P_ARP), ours);
@@ -130,7 +117,7 @@ pub(super) fn of(purpose: Purpose, destinations: &Map, bits: &Map) -> Vec<Instru
     asm.bind(port);
     // The destination port is the second half of TCP's, UDP's and SCTP's first word.
     asm.alu(Alu::Add, R9, 2);
-    load_bytes(&mut asm, R9, 2, not_ours);
+    asm.load_frame(R9, 2, BYTES, not_ours);
     asm.load(Width::Half, R8, R10, BYTES);
     asm.network_half(R8);
     asm.mov(R0, R8);
@@ -147,11 +134,7 @@ pub(super) fn of(purpose: Purpose, destinations: &Map, bits: &Map) -> Vec<Instru
     asm.alu(Alu::And, R0, 1);
     asm.jump_if(R0, Condition::NotEqual, 0, ours);
 
-    let (no, yes) = match purpose {
-        Purpose::Ingress => (TC_ACT_UNSPEC, TC_ACT_SHOT),
-        // How many bytes the socket gets: none, or as many as there are.
-        Purpose::Socket => (0, i32::MAX),
-    };
+    let (no, yes) = no_and_yes(purpose);
     asm.bind(not_ours);
     asm.mov(R0, no);
     asm.exit();
@@ -165,7 +148,7 @@ pub(super) fn of(purpose: Purpose, destinations: &Map, bits: &Map) -> Vec<Instru
 /// ICMP, to `icmp` if there is such a place.
 fn ipv4_header(asm: &mut Assembler, lookup: Label, not_ours: Label, icmp: Option<Label>) {
     asm.jump_if(R7, Condition::NotEqual, PACKET_HOST, not_ours);
-    load_bytes(asm, ETHERNET_LENGTH, 20, not_ours);
+    asm.load_frame(ETHERNET_LENGTH, 20, BYTES, not_ours);
     // The header's length is in words, in the low half of the first byte.
     asm.load(Width::Byte, R9, R10, BYTES);
     asm.alu(Alu::And, R9, 0x0f);
@@ -193,7 +176,7 @@ fn ipv4_header(asm: &mut Assembler, lookup: Label, not_ours: Label, icmp: Option
 
 /// As [`ipv4_header`], from an IPv6 header and the fragment header that may be behind it.
 fn ipv6_header(asm: &mut Assembler, done: Label, not_ours: Label) {
-    load_bytes(asm, ETHERNET_LENGTH, IPV6_LENGTH, not_ours);
+    asm.load_frame(ETHERNET_LENGTH, IPV6_LENGTH, BYTES, not_ours);
     asm.load(Width::Byte, R8, R10, BYTES + 6);
     asm.mov(R9, ETHERNET_LENGTH + IPV6_LENGTH);
     for half in [0, 8] {
@@ -201,28 +184,13 @@ fn ipv6_header(asm: &mut Assembler, done: Label, not_ours: Label) {
         asm.store(Width::Double, R10, KEY_ADDRESS + half, R0);
     }
     asm.jump_if(R8, Condition::NotEqual, FRAGMENT_HEADER, done);
-    load_bytes(asm, R9, FRAGMENT_HEADER_LENGTH, not_ours);
+    asm.load_frame(R9, FRAGMENT_HEADER_LENGTH, BYTES, not_ours);
     asm.alu(Alu::Add, R9, FRAGMENT_HEADER_LENGTH);
     asm.load(Width::Byte, R8, R10, BYTES);
     asm.load(Width::Half, R0, R10, BYTES + 2);
     asm.alu(Alu::And, R0, network(0xfff8));
     asm.jump_if(R0, Condition::Equal, 0, done);
     asm.mov(R8, LATER_FRAGMENT);
-}
-
-/// Copies bytes of the frame to the stack, or jumps if it is too short.
-fn load_bytes(asm: &mut Assembler, offset: impl Into<Operand>, length: i32, too_short: Label) {
-    asm.mov(R1, R6);
-    asm.mov(R2, offset);
-    asm.stack_address(R3, BYTES);
-    asm.mov(R4, length);
-    asm.call(Helper::LoadBytes);
-    asm.jump_if(R0, Condition::NotEqual, 0, too_short);
-}
-
-/// Sixteen bits in network byte order, as a load from the frame gives them.
-fn network(number: i32) -> i32 {
-    i32::from((number as u16).to_be())
 }
 
 #[cfg(test)]

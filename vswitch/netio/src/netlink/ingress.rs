@@ -23,6 +23,9 @@ pub(crate) struct IngressProgram {
     pub(crate) name: String,
 }
 
+/// Before the filters of others, which may end the search (Cilium's do, at 1).
+const PRIORITY: u16 = 1;
+
 impl Netlink {
     /// Runs a classifier for each frame that an interface receives, in the place of the one with that
     /// priority and handle, if there is one: between the two no frame goes without (`cls_bpf_change`).
@@ -95,6 +98,17 @@ impl Netlink {
 }
 
 impl IngressProgram {
+    /// Ours at an interface, by a tag that tells it from those of others. The tag is a part of the handle, too, so
+    /// programs with different tags do not replace each other: all of one priority run, until one of them drops.
+    pub(crate) fn tagged(interface: u32, tag: &str) -> Self {
+        Self {
+            interface,
+            priority: PRIORITY,
+            handle: handle(tag),
+            name: format!("vswitch:{tag}"),
+        }
+    }
+
     fn message(&self) -> TcMessage {
         let mut message = TcMessage::with_index(self.interface.cast_signed());
         let header = &mut message.header;
@@ -108,4 +122,12 @@ impl IngressProgram {
         message.attributes.push(TcAttribute::Kind(kind));
         message
     }
+}
+
+/// FNV-1a, and never 0, which asks the kernel to choose.
+fn handle(tag: &str) -> u32 {
+    let hash = tag.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    hash.max(1)
 }

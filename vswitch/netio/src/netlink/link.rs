@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, AsRawFd};
 use netlink_packet_core::Nla;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    InfoData, InfoTun, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoData, InfoTun, LinkAttribute, LinkFlags,
+    LinkInfo, LinkMessage,
 };
 use vswitch_packet::MacAddr;
 
@@ -38,8 +39,19 @@ pub struct Link {
     pub kind: Option<String>,
     /// The bridge or bond it belongs to.
     pub controller: Option<u32>,
+    /// How many reasons there are to receive frames to other stations' addresses; with none, 0.
+    pub promiscuity: u32,
     /// The state of a TUN or TAP interface.
     pub tun: Option<TunState>,
+}
+
+/// Which link-local address the kernel makes up for an interface when it is set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressGeneration {
+    /// None, and so it asks for no routers either.
+    None,
+    /// From the MAC address (RFC 4291 appendix A): the kernel's default.
+    Eui64,
 }
 
 /// What the kernel tells of a TUN or TAP interface (`tun_fill_info`, `drivers/net/tun.c`).
@@ -124,6 +136,47 @@ impl Netlink {
         message.header.change_mask = LinkFlags::Up;
         let request = RouteNetlinkMessage::SetLink(message);
         self.change(format_args!("set interface {index} down"), request, 0)
+    }
+
+    /// Has the kernel ask for neighbours by ARP and neighbour discovery, as is the default, or send all frames to the
+    /// interface's own address and answer nobody (`IFF_NOARP`).
+    ///
+    /// # Errors
+    /// As [`Netlink::set_up`].
+    pub fn set_arp(&mut self, index: u32, on: bool) -> Result<(), NetlinkError> {
+        let mut message = message(index);
+        message.header.change_mask = LinkFlags::Noarp;
+        if !on {
+            message.header.flags = LinkFlags::Noarp;
+        }
+        let request = RouteNetlinkMessage::SetLink(message);
+        let state = if on { "on" } else { "off" };
+        self.change(
+            format_args!("set ARP of interface {index} {state}"),
+            request,
+            0,
+        )
+    }
+
+    /// Chooses the link-local address of an interface that is down: one that it has already stays.
+    ///
+    /// # Errors
+    /// [`NetlinkError::Refused`] with `EAFNOSUPPORT` if the interface has no IPv6, as with an MTU below 1280.
+    pub fn set_ipv6_address_generation(
+        &mut self,
+        index: u32,
+        generation: AddressGeneration,
+    ) -> Result<(), NetlinkError> {
+        let mode = match generation {
+            AddressGeneration::None => In6AddrGenMode::None,
+            AddressGeneration::Eui64 => In6AddrGenMode::Eui64,
+        };
+        let settings = vec![AfSpecInet6::AddrGenMode(mode)];
+        self.set(
+            format_args!("set the IPv6 address generation of interface {index}"),
+            index,
+            LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(settings)]),
+        )
     }
 
     /// Sets the longest IP packet, in bytes: 68 to 65535 for a TAP, and at least 1280 for IPv6 to work.
@@ -255,6 +308,7 @@ impl Link {
                 LinkAttribute::Mtu(mtu) => link.mtu = mtu,
                 LinkAttribute::IfAlias(alias) => link.alias = Some(alias),
                 LinkAttribute::Controller(index) => link.controller = Some(index),
+                LinkAttribute::Promiscuity(reasons) => link.promiscuity = reasons,
                 LinkAttribute::LinkInfo(info) => link.add(info),
                 _ => {}
             }
@@ -271,6 +325,7 @@ impl Link {
             alias: link.alias,
             kind: link.kind,
             controller: link.controller,
+            promiscuity: link.promiscuity,
             tun: link.tun,
         })
     }
@@ -285,6 +340,7 @@ struct LinkDetails {
     alias: Option<String>,
     kind: Option<String>,
     controller: Option<u32>,
+    promiscuity: u32,
     tun: Option<TunState>,
 }
 

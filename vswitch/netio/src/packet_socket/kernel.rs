@@ -5,18 +5,30 @@ use std::mem::offset_of;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use socket2::{SockAddr, SockAddrStorage, Socket};
+use vswitch_packet::MacAddr;
 
 use super::{Received, VlanTag};
 use crate::message::{self, Control, ControlMessage, Message};
 use crate::socket_option::{get, set};
 
-/// The address that binds a socket to all frames of an interface.
-pub(super) fn address(interface: u32) -> SockAddr {
+/// What an interface is to receive beside its own frames.
+#[derive(Clone, Copy)]
+pub(super) enum Joined {
+    /// Frames to an address.
+    Station(MacAddr),
+    /// Frames to any address.
+    Everything,
+    /// To all groups.
+    Groups,
+}
+
+/// The address that binds a socket to the frames of an interface of that Ethertype; `ETH_P_ALL` for all, 0 for none.
+pub(super) fn address(interface: u32, ethertype: u16) -> SockAddr {
     let mut storage = SockAddrStorage::zeroed();
     // SAFETY: `sockaddr_ll` is a socket address, and valid as zeros.
     let address = unsafe { storage.view_as::<libc::sockaddr_ll>() };
     address.sll_family = libc::AF_PACKET as libc::sa_family_t;
-    address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+    address.sll_protocol = ethertype.to_be();
     address.sll_ifindex = interface.cast_signed();
     // SAFETY: the storage holds an address of that length and family.
     unsafe { SockAddr::new(storage, size_of::<libc::sockaddr_ll>() as libc::socklen_t) }
@@ -57,21 +69,38 @@ pub(super) fn join_group(
     Ok(get(fd, libc::SOL_PACKET, libc::PACKET_FANOUT)? as u16)
 }
 
-pub(super) fn join_promiscuous(fd: BorrowedFd<'_>, interface: u32) -> io::Result<()> {
-    let membership = libc::packet_mreq {
-        mr_ifindex: interface.cast_signed(),
-        mr_type: libc::PACKET_MR_PROMISC as libc::c_ushort,
-        mr_alen: 0,
-        mr_address: [0; 8],
-    };
-    set(
-        fd,
-        libc::SOL_PACKET,
-        libc::PACKET_ADD_MEMBERSHIP,
-        &membership,
-    )
+pub(super) fn join(fd: BorrowedFd<'_>, interface: u32, joined: Joined) -> io::Result<()> {
+    let request = joined.request(interface);
+    set(fd, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &request)
 }
 
+pub(super) fn leave(fd: BorrowedFd<'_>, interface: u32, joined: Joined) -> io::Result<()> {
+    let request = joined.request(interface);
+    set(fd, libc::SOL_PACKET, libc::PACKET_DROP_MEMBERSHIP, &request)
+}
+
+impl Joined {
+    fn request(self, interface: u32) -> libc::packet_mreq {
+        let mut request = libc::packet_mreq {
+            mr_ifindex: interface.cast_signed(),
+            mr_type: libc::PACKET_MR_PROMISC as libc::c_ushort,
+            mr_alen: 0,
+            mr_address: [0; 8],
+        };
+        match self {
+            Self::Everything => {}
+            Self::Groups => request.mr_type = libc::PACKET_MR_ALLMULTI as libc::c_ushort,
+            Self::Station(MacAddr(octets)) => {
+                request.mr_type = libc::PACKET_MR_UNICAST as libc::c_ushort;
+                request.mr_alen = octets.len() as libc::c_ushort;
+                request.mr_address[..octets.len()].copy_from_slice(&octets);
+            }
+        }
+        request
+    }
+}
+
+#[inline]
 pub(super) fn receive(socket: &Socket, buffer: &mut [u8]) -> io::Result<Received> {
     let mut control = Control::new();
     let Message { length, .. } = message::receive(socket, buffer, None, &mut control)?;

@@ -1,6 +1,8 @@
 //! Raw Ethernet frames of an interface that the kernel has, by an AF_PACKET socket.
 
+mod filter;
 mod kernel;
+mod membership;
 
 use std::io::{self, IoSlice};
 use std::num::NonZeroUsize;
@@ -9,8 +11,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::net::sockopt::{set_socket_recv_buffer_size_force, set_socket_send_buffer_size_force};
 use socket2::{Domain, Socket, Type};
 
-use crate::divert::SocketFilter;
 use crate::socket_option;
+
+pub use filter::SocketFilter;
+pub use membership::Membership;
 
 /// A socket that sends frames out of one interface and receives those that come in.
 ///
@@ -167,7 +171,7 @@ impl PacketSocket {
                 .map_err(|e| failed(interface, "SO_SNDBUFFORCE")(e.into()))?;
         }
         if options.promiscuous {
-            kernel::join_promiscuous(fd, interface)
+            kernel::join(fd, interface, kernel::Joined::Everything)
                 .map_err(failed(interface, "PACKET_ADD_MEMBERSHIP"))?;
         }
         Ok(Self(socket))
@@ -191,7 +195,7 @@ impl PacketSocket {
     }
 
     fn bind(&self, interface: u32) -> Result<(), PacketSocketError> {
-        let address = kernel::address(interface);
+        let address = kernel::address(interface, libc::ETH_P_ALL as u16);
         self.0.bind(&address).map_err(failed(interface, "bind"))
     }
 
@@ -213,7 +217,14 @@ impl PacketSocket {
         kernel::receive(&self.0, buffer)
     }
 
-    /// Sends one frame, which may hold a VLAN tag.
+    /// Sends one frame, which may hold VLAN tags.
+    ///
+    /// A super-frame or a partial checksum may have tags before it, 802.1Q and 802.1ad: `csum_start` then counts with
+    /// them. The kernel has the driver insert the tag again for each segment, or cuts and sums itself where the driver
+    /// cannot (Linux 6.18). `hdr_len` must not be longer than the frame: mind it when a tag was taken out.
+    ///
+    /// An outer 802.1Q tag does not count against the MTU; any other does, but for super-frames
+    /// (`packet_extra_vlan_len_allowed`, `net/packet/af_packet.c`).
     ///
     /// # Errors
     /// `EMSGSIZE` if it is longer than the MTU allows and no super-frame, `ENOBUFS` if the interface's queue is

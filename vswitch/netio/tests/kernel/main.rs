@@ -8,11 +8,14 @@
 
 mod divert;
 mod lab;
+mod link;
 mod local_delivery;
+mod membership;
 mod monitor;
 mod netlink;
 mod netns;
 mod packet_socket;
+mod station_filter;
 mod super_frame;
 mod sysctl;
 mod tap;
@@ -22,3 +25,5 @@ mod udp_tunnel_errors;
 mod udp_tunnel_group;
 mod uplink;
 mod uplink_socket;
+mod vlan;
+mod vlan_super_frame;
