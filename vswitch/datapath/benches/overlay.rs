@@ -55,6 +55,7 @@ fn segment() -> Topology {
         id,
         role,
         tunnel,
+        station: None,
         mac: MacAddr::ZERO,
         mtu: u16::MAX,
         capabilities: Capabilities::ALL,

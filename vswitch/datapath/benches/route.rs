@@ -40,6 +40,7 @@ fn with_uplink(routes: u32) -> Topology {
         identity: None,
         storm: None,
         tunnel: None,
+        station: None,
         counters: Arc::new(PortCounters::new(2)),
     });
     let via = |destination: IpNet| Route {

@@ -6,6 +6,7 @@ use vswitch_packet::Moment;
 
 use crate::fdb::Fdb;
 use crate::gateway::Gateway;
+use crate::lan::Lan;
 use crate::neighbour::{Neighbour, Neighbours, Origin};
 use crate::port::PortId;
 use crate::snoop::Groups;
@@ -34,6 +35,8 @@ pub struct Bridge {
     pub gateway: Option<Gateway>,
     /// The segment that it is a part of, with bridges of other hosts.
     pub overlay: Option<Overlay>,
+    /// The physical segment that it is a part of. Then it has no gateway and learns nothing.
+    pub lan: Option<Lan>,
 }
 
 impl Bridge {

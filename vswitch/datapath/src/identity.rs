@@ -25,12 +25,20 @@ pub struct Identity {
     v4: Box<[Ipv4Addr]>,
     /// With the link-local address that Linux forms from the MAC address (RFC 4291 appendix A).
     v6: Box<[Ipv6Addr]>,
+    /// Its IPv6 addresses are its own choice.
+    chooses_v6: bool,
 }
 
 impl Identity {
     /// What `mac` and `addresses` may send.
     #[must_use]
     pub fn new(mac: MacAddr, addresses: &[IpAddr]) -> Self {
+        Self::with_link_local(mac, link_local(mac), addresses)
+    }
+
+    /// As [`Identity::new`], with a link-local address that is not of the MAC address: others have that, too.
+    #[must_use]
+    pub fn with_link_local(mac: MacAddr, link_local: Ipv6Addr, addresses: &[IpAddr]) -> Self {
         let v4 = addresses.iter().filter_map(|a| match a {
             IpAddr::V4(a) => Some(*a),
             IpAddr::V6(_) => None,
@@ -42,8 +50,22 @@ impl Identity {
         Self {
             mac,
             v4: v4.collect(),
-            v6: v6.chain([link_local(mac)]).collect(),
+            v6: v6.chain([link_local]).collect(),
+            chooses_v6: false,
         }
+    }
+
+    /// The same, with whatever IPv6 addresses it makes for itself (RFC 4862).
+    #[must_use]
+    pub fn choosing_ipv6(self) -> Self {
+        Self {
+            chooses_v6: true,
+            ..self
+        }
+    }
+
+    fn may_be(&self, address: Ipv6Addr) -> bool {
+        self.v6.contains(&address) || (self.chooses_v6 && is_announced(address))
     }
 
     /// Whether `frame` is one this endpoint may send.
@@ -63,6 +85,37 @@ impl Identity {
         }
     }
 
+    /// Whether `frame`, which passed [`Identity::check`], may be heard by hosts that are not ours. Who probes for
+    /// another's address just when he does keeps him from having it (RFC 5227 §2.1.1, RFC 4862 §5.4.3).
+    ///
+    /// # Errors
+    /// The reason to drop it.
+    pub(crate) fn check_probe(&self, frame: &Frame<'_>) -> Result<(), DropReason> {
+        let bytes = frame.bytes();
+        let is_own = match frame.network() {
+            Network::Arp { start } => {
+                let packet = bytes.get(usize::from(start)..).unwrap_or_default();
+                let sender = packet.get(14..).and_then(<[u8]>::first_chunk);
+                let target = packet.get(24..).and_then(<[u8]>::first_chunk);
+                let own = |target: &[u8; 4]| self.v4.contains(&Ipv4Addr::from(*target));
+                sender != Some(&[0; 4]) || target.is_some_and(own)
+            }
+            Network::Ip(ip) if ip.protocol == protocol::ICMPV6 => {
+                let message = bytes.get(usize::from(ip.payload)..).unwrap_or_default();
+                let target = message.get(8..).and_then(<[u8]>::first_chunk::<16>);
+                let own = |target: &[u8; 16]| self.may_be(Ipv6Addr::from(*target));
+                !ip.source(bytes).is_unspecified()
+                    || message.first() != Some(&NEIGHBOUR_SOLICITATION)
+                    || target.is_some_and(own)
+            }
+            _ => true,
+        };
+        match is_own {
+            true => Ok(()),
+            false => Err(DropReason::SpoofedAddress),
+        }
+    }
+
     fn check_ip(&self, bytes: &[u8], ip: &IpHeader) -> Result<(), DropReason> {
         let allowed = match ip.source(bytes) {
             IpAddr::V4(source) => {
@@ -70,8 +123,7 @@ impl Identity {
             }
             // Duplicate address detection and MLD speak from `::` (RFC 4862 §5.4.2, RFC 3590).
             IpAddr::V6(source) => {
-                self.v6.contains(&source)
-                    || (source.is_unspecified() && ip.protocol == protocol::ICMPV6)
+                self.may_be(source) || (source.is_unspecified() && ip.protocol == protocol::ICMPV6)
             }
         };
         if !allowed {
@@ -96,7 +148,7 @@ impl Identity {
             Some(&NEIGHBOUR_ADVERTISEMENT) => {
                 let target = message.get(8..).and_then(<[u8]>::first_chunk::<16>);
                 match target {
-                    Some(target) if self.v6.contains(&Ipv6Addr::from(*target)) => {}
+                    Some(target) if self.may_be(Ipv6Addr::from(*target)) => {}
                     Some(_) => return Err(DropReason::SpoofedAddress),
                     None => return Err(DropReason::Malformed),
                 }
@@ -162,6 +214,13 @@ pub fn link_local(mac: MacAddr) -> Ipv6Addr {
         e,
         f,
     ])
+}
+
+/// Whether a router may have announced the prefix (RFC 4862 §5.5): not what is everybody's on its link.
+fn is_announced(address: Ipv6Addr) -> bool {
+    let is_mapped = address.to_ipv4_mapped().is_some();
+    let is_special = address.is_unspecified() || address.is_loopback() || address.is_multicast();
+    !is_mapped && !is_special && !address.is_unicast_link_local()
 }
 
 fn is_dhcp_request(bytes: &[u8], ip: &IpHeader) -> bool {

@@ -28,3 +28,20 @@ pub(crate) fn each(
     }
     Ok(())
 }
+
+/// Puts `new` in the place of `old` in all options of `options`, through which [`each`] has come.
+pub(crate) fn replace(mut options: &mut [u8], old: MacAddr, new: MacAddr) {
+    while let [kind, units, ..] = *options {
+        let split = options.split_at_mut_checked(usize::from(units) * 8);
+        let Some((option, rest)) = split.filter(|(option, _)| !option.is_empty()) else {
+            return;
+        };
+        if let Some(address) = option.get_mut(2..8)
+            && matches!(kind, SOURCE | TARGET)
+            && *address == old.0
+        {
+            address.copy_from_slice(&new.0);
+        }
+        options = rest;
+    }
+}

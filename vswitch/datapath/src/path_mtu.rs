@@ -5,7 +5,7 @@ use vswitch_packet::ip::Version;
 use vswitch_packet::{Frame, Moment, Network};
 
 use crate::bridge::Bridge;
-use crate::gateway::Reply;
+use crate::gateway::{GatewayLink, Reply};
 use crate::port::Port;
 use crate::router::{Interface, Link, Notice, NoticeLimits, may_be_fragmented};
 use crate::verdict::{DropReason, Verdict};
@@ -52,7 +52,9 @@ fn notice(
     let interface = Interface {
         link: Link::Bridge(bridge.id),
         mac,
+        kind: GatewayLink::Broadcast,
         addresses: bridge.gateway.as_ref().map_or(&[], |g| &g.addresses),
+        subnets: &[],
         neighbours: &bridge.neighbours,
     };
     let is_due = is_final

@@ -5,7 +5,8 @@ use vswitch_packet::{Frame, Moment, Network};
 use crate::bridge::Bridge;
 use crate::counters::Lane;
 use crate::fdb::Learned;
-use crate::gateway::Reply;
+use crate::gateway::{GatewayLink, Reply};
+use crate::lan::{self, Lan, Onward, WireTag};
 use crate::path_mtu;
 use crate::port::{Port, Role};
 use crate::router;
@@ -40,6 +41,16 @@ pub struct Egress {
     pub in_software: bool,
     /// The packet, or each segment of it, leaves in fragments of so many octets if it is longer.
     pub fragments: Option<u16>,
+}
+
+impl Decision {
+    fn refuse(lane: &Lane, reason: DropReason) -> Self {
+        lane.dropped(reason);
+        Self {
+            verdict: Verdict::Drop(reason),
+            vlan: Vlan::NONE,
+        }
+    }
 }
 
 impl Egress {
@@ -110,14 +121,21 @@ impl<'t> Pipeline<'t> {
                 }
                 decision
             }
-            Err(reason) => {
-                lane.dropped(reason);
-                Decision {
-                    verdict: Verdict::Drop(reason),
-                    vlan: Vlan::NONE,
-                }
-            }
+            Err(reason) => Decision::refuse(lane, reason),
         }
+    }
+
+    /// As [`Pipeline::receive_again`], for a frame that came by the wire of LANs with a tag `beside` it.
+    #[inline(never)]
+    pub(crate) fn receive_tagged(
+        &self,
+        parent: &Port,
+        beside: WireTag,
+        frame: &mut Frame<'_>,
+    ) -> Decision {
+        let lane = parent.counters.lane(self.worker);
+        let entered = self.enter_by_wire(parent, Some(beside), frame);
+        entered.unwrap_or_else(|reason| Decision::refuse(lane, reason))
     }
 
     #[inline]
@@ -128,9 +146,12 @@ impl<'t> Pipeline<'t> {
         reply: &mut Reply,
     ) -> Result<Decision, DropReason> {
         let Some(bridge) = ingress.bridge else {
-            return Ok(self.enter_from_outside(ingress, frame, reply));
+            return self.enter_from_outside(ingress, frame, reply);
         };
         let bridge = self.topology.bridge(bridge).ok_or(DropReason::PortGone)?;
+        if let Some(lan) = &bridge.lan {
+            return self.enter_lan(lan, ingress, frame);
+        }
         let (source, destination) = (frame.source(), frame.destination());
         if !source.is_valid_source() {
             return Err(DropReason::BadSource);
@@ -146,6 +167,18 @@ impl<'t> Pipeline<'t> {
             identity.check(frame)?;
         }
         let decided = |verdict| Ok(Decision { verdict, vlan });
+        if let Some(gateway) = &bridge.gateway
+            && gateway.link == GatewayLink::PointToPoint
+        {
+            return decided(gateway.receive_point_to_point(
+                self.topology,
+                (bridge.id, &bridge.neighbours),
+                ingress,
+                frame,
+                reply,
+                self.now,
+            ));
+        }
         let message = match &bridge.overlay {
             Some(_) if vlan == Vlan::NONE => suppress::admit(bridge, ingress, frame)?,
             _ => None,
@@ -227,11 +260,44 @@ impl<'t> Pipeline<'t> {
         ingress: &Port,
         frame: &mut Frame<'_>,
         reply: &mut Reply,
-    ) -> Decision {
-        Decision {
-            verdict: router::inbound::receive(self.topology, ingress, frame, reply, self.now),
-            vlan: Vlan::NONE,
+    ) -> Result<Decision, DropReason> {
+        let verdict = match ingress.role {
+            Role::Parent => return self.enter_by_wire(ingress, None, frame),
+            _ => router::inbound::receive(self.topology, ingress, frame, reply, self.now),
+        };
+        let vlan = Vlan::NONE;
+        Ok(Decision { verdict, vlan })
+    }
+
+    /// A frame from the wire of LANs, with a tag `beside` it or none.
+    fn enter_by_wire(
+        &self,
+        parent: &Port,
+        beside: Option<WireTag>,
+        frame: &mut Frame<'_>,
+    ) -> Result<Decision, DropReason> {
+        self.go_on(parent, lan::arrive(self.topology, parent, beside, frame)?)
+    }
+
+    /// A frame from a station. Kept apart as [`Pipeline::enter_from_outside`].
+    #[inline(never)]
+    fn enter_lan(
+        &self,
+        lan: &Lan,
+        ingress: &Port,
+        frame: &mut Frame<'_>,
+    ) -> Result<Decision, DropReason> {
+        self.go_on(ingress, lan::depart(self.topology, lan, ingress, frame)?)
+    }
+
+    fn go_on(&self, ingress: &Port, onward: Onward) -> Result<Decision, DropReason> {
+        if matches!(onward, Onward::Spread(_)) {
+            self.admit(ingress)?;
         }
+        Ok(Decision {
+            verdict: Verdict::Lan(onward),
+            vlan: Vlan::NONE,
+        })
     }
 
     #[inline]
@@ -297,6 +363,18 @@ impl<'t> Pipeline<'t> {
         if let Some(tunnel) = &egress.tunnel {
             return tunnel.egress(egress, vlan, frame);
         }
+        let tag = TagAction::at_egress(egress, vlan, WireTag::outermost(frame));
+        self.egress_with(egress, tag, frame)
+    }
+
+    /// How `frame` leaves by `egress`, which is no tunnel, with its tag changed so.
+    #[inline]
+    pub(crate) fn egress_with(
+        &self,
+        egress: &Port,
+        tag: TagAction,
+        frame: &Frame<'_>,
+    ) -> Result<Egress, DropReason> {
         if egress.role == Role::Host
             && let Network::Ip(ip) = frame.network()
             && self.topology.tunnels().vteps().is_here(frame, &ip)
@@ -306,7 +384,6 @@ impl<'t> Pipeline<'t> {
         if frame.packet_len() > usize::from(egress.mtu) {
             return Err(DropReason::TooBig);
         }
-        let tag = TagAction::at_egress(egress, vlan, frame.layout().tag);
         Ok(Egress {
             tag,
             in_software: !egress.capabilities.take(frame.offload()),

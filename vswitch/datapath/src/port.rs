@@ -7,6 +7,7 @@ use vswitch_packet::{Capabilities, MacAddr, VlanId};
 use crate::bridge::BridgeId;
 use crate::counters::PortCounters;
 use crate::identity::Identity;
+use crate::lan::Station;
 use crate::storm::StormLimit;
 use crate::tunnel::Tunnel;
 
@@ -27,6 +28,8 @@ pub enum Role {
     Underlay,
     /// Another host, at the other end of a tunnel.
     Tunnel,
+    /// A NIC of the host that LANs are on.
+    Parent,
 }
 
 /// One port, as configured.
@@ -34,7 +37,8 @@ pub enum Role {
 pub struct Port {
     /// Its place.
     pub id: PortId,
-    /// The bridge it belongs to; none for an uplink, which is the router's alone, and for an underlay.
+    /// The bridge it belongs to; none for an uplink, which is the router's alone,
+    /// for an underlay, and for a parent.
     pub bridge: Option<BridgeId>,
     /// What is behind it.
     pub role: Role,
@@ -54,6 +58,8 @@ pub struct Port {
     pub storm: Option<Arc<StormLimit>>,
     /// Where its frames travel to in datagrams, and how.
     pub tunnel: Option<Box<Tunnel>>,
+    /// What it is on its bridge's LAN, if that is on one.
+    pub station: Option<Box<Station>>,
     /// Its counters.
     pub counters: Arc<PortCounters>,
 }

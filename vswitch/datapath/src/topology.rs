@@ -8,6 +8,8 @@ use foldhash::fast::FixedState;
 use vswitch_packet::Moment;
 
 use crate::bridge::{Bridge, BridgeId};
+use crate::gateway::Gateway;
+use crate::lan::{Lans, Member};
 use crate::port::{Port, PortId, Role};
 use crate::prefix::Prefixes;
 use crate::router::Router;
@@ -27,6 +29,7 @@ pub struct Topology {
     subnets: Arc<Prefixes<BridgeId>>,
     router: Arc<Router>,
     tunnels: Arc<Tunnels>,
+    lans: Arc<Lans>,
 }
 
 impl Topology {
@@ -77,6 +80,13 @@ impl Topology {
     #[must_use]
     pub fn tunnels(&self) -> &Tunnels {
         &self.tunnels
+    }
+
+    /// Who is on which LAN.
+    #[inline]
+    #[must_use]
+    pub fn lans(&self) -> &Lans {
+        &self.lans
     }
 
     /// The ports a frame is flooded to: those of `ingress`'s bridge that `reach` covers, without
@@ -132,17 +142,25 @@ impl Topology {
 
     /// Puts `bridge` in its place; the bridge that was there is replaced.
     pub fn set_bridge(&mut self, bridge: Bridge) {
-        let place = bridge.id.0 as usize;
+        let (id, place) = (bridge.id, bridge.id.0 as usize);
+        let is_lan = bridge.lan.is_some() || self.is_lan(id);
         set(&mut self.bridges, place, Some(Arc::new(bridge)));
         self.index_subnets();
         self.index_tunnels();
+        if is_lan {
+            self.index_lans();
+        }
     }
 
     /// Takes the bridge away. Its ports must be gone before.
     pub fn remove_bridge(&mut self, id: BridgeId) {
+        let was_lan = self.is_lan(id);
         set(&mut self.bridges, id.0 as usize, None);
         self.index_subnets();
         self.index_tunnels();
+        if was_lan {
+            self.index_lans();
+        }
     }
 
     /// Adds `port` to its bridge.
@@ -150,6 +168,7 @@ impl Topology {
         let (id, place) = (port.id, port.id.0 as usize);
         let was_tunnel = self.port(id).is_some_and(|port| port.tunnel.is_some());
         let is_tunnel = was_tunnel || port.tunnel.is_some();
+        let is_of_lan = of_lan(&port) || self.port(id).is_some_and(of_lan);
         if let Some(bridge) = port.bridge {
             self.edit_bridge(bridge, |bridge| {
                 if !bridge.ports.contains(&id) {
@@ -160,6 +179,9 @@ impl Topology {
         set(&mut self.ports, place, Some(Arc::new(port)));
         if is_tunnel {
             self.index_tunnels();
+        }
+        if is_of_lan {
+            self.index_lans();
         }
     }
 
@@ -174,9 +196,13 @@ impl Topology {
             });
         }
         let is_tunnel = self.port(id).is_some_and(|port| port.tunnel.is_some());
+        let was_of_lan = self.port(id).is_some_and(of_lan);
         set(&mut self.ports, id.0 as usize, None);
         if is_tunnel {
             self.index_tunnels();
+        }
+        if was_of_lan {
+            self.index_lans();
         }
     }
 
@@ -185,17 +211,34 @@ impl Topology {
         let Some(Some(bridge)) = self.bridges.get_mut(id.0 as usize) else {
             return;
         };
-        let subnets = |bridge: &Bridge| bridge.gateway.as_ref().map(|g| g.addresses.clone());
+        let subnets = |bridge: &Bridge| -> Vec<_> {
+            let gateway = bridge.gateway.iter();
+            gateway.flat_map(Gateway::on_link).copied().collect()
+        };
         let before = (subnets(bridge), bridge.overlay.clone());
+        let lan_before = bridge.lan;
         change(Arc::make_mut(bridge));
         let (subnets_differ, overlay_differs) =
             (subnets(bridge) != before.0, bridge.overlay != before.1);
+        let lan_differs = bridge.lan != lan_before;
         if subnets_differ {
             self.index_subnets();
         }
         if overlay_differs {
             self.index_tunnels();
         }
+        if lan_differs {
+            self.index_lans();
+        }
+    }
+
+    fn is_lan(&self, bridge: BridgeId) -> bool {
+        self.bridge(bridge)
+            .is_some_and(|bridge| bridge.lan.is_some())
+    }
+
+    fn index_lans(&mut self) {
+        self.lans = Arc::new(Lans::new(self));
     }
 
     fn index_tunnels(&mut self) {
@@ -210,7 +253,7 @@ impl Topology {
     fn index_subnets(&mut self) {
         let mut subnets = Prefixes::default();
         for bridge in self.bridges() {
-            for &subnet in bridge.gateway.iter().flat_map(|g| &g.addresses) {
+            for &subnet in bridge.gateway.iter().flat_map(Gateway::on_link) {
                 subnets.insert_new(subnet, bridge.id);
             }
         }
@@ -227,6 +270,11 @@ impl Topology {
         self.host_addresses = Arc::new(addresses.into_iter().collect());
         self.index_tunnels();
     }
+}
+
+/// Whether LANs depend on `port`.
+fn of_lan(port: &Port) -> bool {
+    port.role == Role::Parent || Member::of(port).is_some()
 }
 
 fn vacant<T>(places: &[Option<T>]) -> u32 {

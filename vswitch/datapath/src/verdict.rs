@@ -1,5 +1,6 @@
 //! What becomes of a frame.
 
+use crate::lan::Onward;
 use crate::port::PortId;
 use crate::router::{Exit, Link};
 
@@ -19,6 +20,8 @@ pub enum Verdict {
     /// As [`Verdict::Held`]; the question after the neighbour it waits for, of this many octets in
     /// [`crate::Reply`], goes out on the link.
     Asked(Link, usize),
+    /// Where the LAN of its port has it go.
+    Lan(Onward),
     /// It was for the router itself, which has heard it.
     Taken,
     /// Nowhere.
@@ -69,7 +72,8 @@ drop_reasons! {
     BadSource = "bad_source",
     /// To 01:80:C2:00:00:00 to 0F, which a bridge does not forward.
     ReservedGroup = "reserved_group",
-    /// A VLAN tag on an access port, or the reserved VLAN 4095.
+    /// A VLAN tag on an access port or from a station of a LAN, the reserved VLAN 4095, or, from a wire, a
+    /// second tag where there should be one.
     VlanNotAllowed = "vlan_not_allowed",
     /// ARP or IP that contradicts its own lengths, from a port whose addresses are checked; a
     /// transport header that does, where it was to be translated.
@@ -82,7 +86,7 @@ drop_reasons! {
     RogueRouter = "rogue_router",
     /// Over the port's limit of flooded frames.
     StormLimit = "storm_limit",
-    /// Both ports, or both networks, are isolated from each other.
+    /// Both ports, both networks, or both stations of a LAN are isolated from each other.
     Isolated = "isolated",
     /// The destination is behind the port the frame came from.
     Hairpin = "hairpin",
@@ -102,7 +106,7 @@ drop_reasons! {
     Filtered = "filtered",
     /// An ICMP error about no conversation that is known.
     NoMapping = "no_mapping",
-    /// From outside, and the host's own affair.
+    /// From outside, and the host's own affair, or for nobody here.
     NotOurs = "not_ours",
     /// From or to an address that no packet may cross a router with (RFC 1812 §5.3.7), or from
     /// one that cannot be where it came from.
@@ -121,7 +125,8 @@ drop_reasons! {
     SessionLimit = "session_limit",
     /// The translator's table is full.
     TableFull = "table_full",
-    /// A protocol without ports, which cannot share an address.
+    /// A protocol without ports, which cannot share an address; or something that says a MAC address
+    /// where it cannot be replaced (counted at the parent's port, which it should leave by).
     Untranslatable = "untranslatable",
     /// A fragment that overlaps another, or more fragments than may wait.
     BadFragment = "bad_fragment",
@@ -129,7 +134,8 @@ drop_reasons! {
     NeighbourUnreachable = "neighbour_unreachable",
     /// Too much waits already for the neighbour it should go to.
     NeighbourQueueFull = "neighbour_queue_full",
-    /// To the gateway, which does not serve it (no host port, or not ARP, ND or IP).
+    /// To the gateway, which does not serve it (no host port, or not ARP, ND or IP; on a point-to-point
+    /// link, all but unicast IP).
     NotServed = "not_served",
     /// An IP header the gateway must not accept (RFC 1812 §5.2.2).
     BadIpHeader = "bad_ip_header",
@@ -142,7 +148,8 @@ drop_reasons! {
     UnknownVni = "unknown_vni",
     /// A datagram from a host that is no peer.
     UnknownVtep = "unknown_vtep",
-    /// A datagram of a tunnel from one of this host's own addresses, or from a container.
+    /// A datagram of a tunnel from one of this host's own addresses, or from a container; or a frame of
+    /// a station of ours that a wire has brought back, where it may not go.
     Reflected = "reflected",
     /// A VLAN tag, where tunnels carry none (RFC 7348 §6.1).
     InnerVlan = "inner_vlan",
@@ -154,6 +161,12 @@ drop_reasons! {
     NotLocal = "not_local",
     /// Longer than the way to the other host carries.
     UnderlayMtu = "underlay_mtu",
+    /// From a wire, a VLAN no network here is in.
+    VlanUnknown = "vlan_unknown",
+    /// No station that it could reach without a wire has the destination.
+    NoStation = "no_station",
+    /// From a DHCP server to a station whose lease is managed for it; counted at the station's port.
+    ManagedDhcp = "managed_dhcp",
     /// There is no way to the other host.
     UnderlayUnreachable = "underlay_unreachable",
     /// The host's firewall forbids the datagram.

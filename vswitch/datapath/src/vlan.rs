@@ -3,6 +3,7 @@
 use vswitch_packet::ethernet::{EtherType, TAG_LEN};
 use vswitch_packet::{Frame, VlanId, VlanTag};
 
+use crate::lan::WireTag;
 use crate::port::Port;
 use crate::verdict::DropReason;
 
@@ -70,26 +71,29 @@ pub enum TagAction {
     /// Take it away.
     Pop,
     /// Put this one in.
-    Push(VlanTag),
+    Push(WireTag),
     /// Put this one in the place of the one that is there.
-    Replace(VlanTag),
+    Replace(WireTag),
 }
 
 impl TagAction {
     /// How a frame of `vlan` that carries `tag` leaves by `port`.
     #[inline]
     #[must_use]
-    pub const fn at_egress(port: &Port, vlan: Vlan, tag: Option<VlanTag>) -> Self {
+    pub const fn at_egress(port: &Port, vlan: Vlan, tag: Option<WireTag>) -> Self {
         match (port.vlan, tag, vlan.0) {
             (Some(_), Some(_), _) => Self::Pop,
             (Some(_), None, _) | (None, _, 0) => Self::Keep,
-            (None, None, id) => Self::Push(VlanTag(id)),
+            (None, None, id) => Self::Push(WireTag {
+                ethertype: EtherType::VLAN,
+                tag: VlanTag(id),
+            }),
             // A priority tag from an access port gets the VLAN's id and keeps its priority.
-            (None, Some(VlanTag(control)), id) => {
-                if control & 0x0fff == id {
+            (None, Some(tag), id) => {
+                if tag.vid() == id {
                     Self::Keep
                 } else {
-                    Self::Replace(VlanTag((control & 0xf000) | id))
+                    Self::Replace(tag.with_vid(id))
                 }
             }
         }
@@ -131,8 +135,7 @@ impl<'f> Retagged<'f> {
             TagAction::Keep | TagAction::Pop => None,
             TagAction::Push(tag) | TagAction::Replace(tag) => Some(tag),
         };
-        let [a, b] = EtherType::VLAN.0.to_be_bytes();
-        let [c, d] = inserted.unwrap_or(VlanTag(0)).0.to_be_bytes();
+        let [a, b, c, d] = inserted.map_or([0; TAG_LEN], WireTag::to_bytes);
         let (macs, rest) = frame.split_at_checked(Self::MACS).unwrap_or((frame, &[]));
         Self {
             macs,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use vswitch_datapath::gateway::Gateway;
+use vswitch_datapath::gateway::{Gateway, GatewayLink};
 use vswitch_datapath::router::Policy;
 use vswitch_datapath::vlan::Vlan;
 use vswitch_datapath::{
@@ -34,11 +34,14 @@ pub(crate) fn topology(macs: u32) -> Topology {
         groups: None,
         gateway: Some(Gateway {
             mac: mac(0xff_fffe),
+            link: GatewayLink::Broadcast,
             addresses: vec!["10.255.255.254/8".parse().unwrap()],
+            subnets: Vec::new(),
             host_port: None,
             policy: Policy::default(),
         }),
         overlay: None,
+        lan: None,
     });
     for n in 0..2 {
         topology.add_port(Port {
@@ -53,6 +56,7 @@ pub(crate) fn topology(macs: u32) -> Topology {
             identity: Some(Identity::new(mac(n), &[IpAddr::from(address(n))])),
             storm: None,
             tunnel: None,
+            station: None,
             counters: Arc::new(PortCounters::new(2)),
         });
         fdb.set_static(Vlan::NONE, mac(n), PortId(n));

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::{Forwarder, Way};
 use crate::announcement::announce;
 use crate::bridge::BridgeId;
+use crate::lan::Member;
 use crate::pipeline::Pipeline;
 use crate::port::PortId;
 use crate::transmit::Wires;
@@ -12,8 +13,8 @@ use crate::vlan::{TagAction, Vlan};
 
 impl Forwarder {
     /// Announces the endpoint at `port` of `bridge`, with its `addresses`, by all tunnels that frames
-    /// for everybody go by. To be called when it was attached. An endpoint in a VLAN is none of the
-    /// untagged segment, and speaks for itself.
+    /// for everybody go by, or on its LAN. To be called when it was attached. An endpoint in a VLAN is
+    /// none of the untagged segment, and speaks for itself.
     pub fn announce<W: Wires>(
         &mut self,
         (bridge, port): (BridgeId, PortId),
@@ -34,6 +35,9 @@ impl Forwarder {
             pipeline,
             wires,
         };
+        if let (Some(lan), Some(station)) = (bridge.lan, Member::of(endpoint)) {
+            return way.announce_on(lan, station, addresses);
+        }
         announce(addresses, endpoint.mac, |frame| {
             let ports = bridge.ports.iter().filter_map(|&port| topology.port(port));
             for port in ports {

@@ -37,6 +37,7 @@ impl Forwarder {
             // what its container has: who vouches for a frame has to look inside.
             verify: true,
             outer_tos: arrival.tos,
+            tag: None,
             first: true,
         };
         let lane = underlay.counters.lane(pipeline.worker());

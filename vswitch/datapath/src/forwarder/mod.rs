@@ -3,6 +3,7 @@
 
 mod announce;
 mod arrival;
+mod lan;
 mod waiting;
 
 use std::ops::Range;
@@ -14,6 +15,7 @@ use vswitch_vxlan::ecn;
 use crate::burst::{Arena, Burst};
 use crate::counters::Lane;
 use crate::gateway::{REPLY_LEN, Reply};
+use crate::lan::WireTag;
 use crate::pipeline::{Decision, Egress, Pipeline};
 use crate::port::{Port, PortId, Role};
 use crate::router::Link;
@@ -63,7 +65,21 @@ impl Forwarder {
         pipeline: &Pipeline<'_>,
         wires: &mut W,
     ) {
-        self.carry(len, ingress, pipeline, wires, true);
+        self.carry(len, (ingress, None), pipeline, wires, true);
+    }
+
+    /// As [`Forwarder::receive`], from a port of [`Role::Parent`], for a frame that the kernel took the
+    /// outermost tag off.
+    #[inline]
+    pub fn receive_tagged<W: Wires>(
+        &mut self,
+        len: usize,
+        tag: Option<WireTag>,
+        ingress: &Port,
+        pipeline: &Pipeline<'_>,
+        wires: &mut W,
+    ) {
+        self.carry(len, (ingress, tag), pipeline, wires, true);
     }
 
     /// Takes what is in the buffer; `first` if it comes in for the first time, and is counted.
@@ -71,7 +87,7 @@ impl Forwarder {
     fn carry<W: Wires>(
         &mut self,
         len: usize,
-        ingress: &Port,
+        (ingress, tag): (&Port, Option<WireTag>),
         pipeline: &Pipeline<'_>,
         wires: &mut W,
         first: bool,
@@ -86,6 +102,7 @@ impl Forwarder {
             header: VnetHeader::read(header),
             verify: false,
             outer_tos: 0,
+            tag,
             first,
         };
         let kept = self.forward(FRAME_START..len, &how, ingress, pipeline, wires);
@@ -140,8 +157,10 @@ impl Forwarder {
             frame.verify_checksum();
             frame.restore_super_frame(ingress.mtu());
         }
-        let Decision { verdict, vlan } =
-            pipeline.receive_again(ingress, &mut frame, &mut self.reply);
+        let Decision { verdict, vlan } = match how.tag {
+            None => pipeline.receive_again(ingress, &mut frame, &mut self.reply),
+            Some(tag) => pipeline.receive_tagged(ingress, tag, &mut frame),
+        };
         let boarded = match verdict {
             Verdict::Drop(_) | Verdict::Held | Verdict::Taken => None,
             Verdict::Reply(len) | Verdict::Rejected(_, len) => {
@@ -171,6 +190,7 @@ impl Forwarder {
                     None
                 }
             },
+            Verdict::Lan(onward) => way.onward(ingress, onward, &mut frame, &mut arena),
             Verdict::Asked(link, len) => {
                 way.ask(link, self.reply.get(..len).unwrap_or_default());
                 None
@@ -217,6 +237,8 @@ struct Entering {
     verify: bool,
     /// Of the packet it was in; zero if there was none.
     outer_tos: u8,
+    /// The outermost tag, if it was taken off.
+    tag: Option<WireTag>,
     /// It comes in for the first time, and is counted.
     first: bool,
 }

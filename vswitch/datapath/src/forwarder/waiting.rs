@@ -99,7 +99,7 @@ impl Forwarder {
                 len += part.len();
             }
         }
-        self.carry(len, ingress, pipeline, wires, false);
+        self.carry(len, (ingress, None), pipeline, wires, false);
     }
 
     /// Drops a packet that has waited for a neighbour in vain, and tells its sender.

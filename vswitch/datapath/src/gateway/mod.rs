@@ -4,6 +4,7 @@
 pub(crate) mod arp;
 mod echo;
 pub(crate) mod nd;
+mod point_to_point;
 #[cfg(test)]
 mod tests;
 
@@ -28,12 +29,28 @@ use crate::verdict::{DropReason, Verdict};
 pub struct Gateway {
     /// The router's MAC address on this bridge, also that of the host port's TAP.
     pub mac: MacAddr,
+    /// How it reaches who is on its link.
+    pub link: GatewayLink,
     /// Its addresses, each with the subnet's prefix.
     pub addresses: Vec<IpNet>,
+    /// What is on the link besides, though the gateway has no address there.
+    pub subnets: Vec<IpNet>,
     /// The port towards the host, if there is one.
     pub host_port: Option<PortId>,
     /// What may cross it.
     pub policy: Policy,
+}
+
+/// How a gateway and who is on its link reach each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum GatewayLink {
+    /// By ARP and ND, on a segment where everybody reaches everybody.
+    #[default]
+    Broadcast,
+    /// Each endpoint has a link of its own to the gateway, without ARP and ND (`IFF_NOARP`), as with
+    /// Linux' ipvlan in mode l3: both ends have the gateway's MAC address, and who has which address
+    /// is configured.
+    PointToPoint,
 }
 
 /// Room for an answer that does not fit in the place of its question, untagged: ARP, ND, or an ICMP
@@ -151,9 +168,15 @@ impl Gateway {
         self.addresses.iter().any(|own| own.addr() == address)
     }
 
-    /// Whether `address` is the link-local one of the gateway's MAC address.
+    /// What is on its link.
+    pub(crate) fn on_link(&self) -> impl Iterator<Item = &IpNet> {
+        self.addresses.iter().chain(&self.subnets)
+    }
+
+    /// Whether `address` is the link-local one of the gateway's MAC address. On a point-to-point link
+    /// it would be the endpoint's as well, so there is none.
     fn is_own_link_local(&self, address: IpAddr) -> bool {
-        address == IpAddr::V6(link_local(self.mac))
+        self.link == GatewayLink::Broadcast && address == IpAddr::V6(link_local(self.mac))
     }
 
     /// Whether nobody else may claim `address`.

@@ -23,9 +23,17 @@ const NO_OPERATION: u8 = 1;
 const LOOSE_SOURCE_ROUTE: u8 = 131;
 const STRICT_SOURCE_ROUTE: u8 = 137;
 
-/// Whether the packet may go on by a port that takes packets of `mtu` octets: it has time left, and
-/// fits or may be fragmented.
+/// Whether the packet may go on by a port that takes packets of `mtu` octets: it has time left, fits or
+/// may be fragmented, and no checksum is to be put into its IP header.
 pub(super) fn check(frame: &Frame<'_>, ip: &IpHeader, mtu: u16) -> Result<(), Stop> {
+    // A device would write over what was looked at.
+    if frame
+        .offload()
+        .checksum
+        .is_some_and(|partial| partial.start < ip.payload)
+    {
+        return Err(DropReason::BadOffload.into());
+    }
     if ip.hop_limit(frame.bytes()) <= 1 {
         return Err(Stop::tell(DropReason::TtlExceeded, Notice::TimeExceeded));
     }

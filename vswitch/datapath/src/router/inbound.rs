@@ -155,6 +155,9 @@ impl Passage<'_> {
         };
         let container = self.resident(network, destination)?;
         Self::check(&container, frame, ip)?;
+        if family.is_stateless(network.interface().kind) {
+            return Ok(Self::deliver(&container, frame, ip));
+        }
         let admitted = match container.is_remote() {
             true => Admit::Answers,
             false => admit,

@@ -7,7 +7,7 @@ use vswitch_packet::MacAddr;
 
 use super::Uplink;
 use crate::bridge::BridgeId;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, GatewayLink};
 use crate::identity::link_local;
 use crate::neighbour::Neighbours;
 use crate::port::PortId;
@@ -27,8 +27,12 @@ pub enum Link {
 pub(crate) struct Interface<'a> {
     pub(crate) link: Link,
     pub(crate) mac: MacAddr,
+    /// How it reaches its neighbours.
+    pub(crate) kind: GatewayLink,
     /// Each with its subnet's prefix.
     pub(crate) addresses: &'a [IpNet],
+    /// What is on the link besides.
+    pub(crate) subnets: &'a [IpNet],
     pub(crate) neighbours: &'a Neighbours,
 }
 
@@ -41,7 +45,9 @@ impl<'a> Interface<'a> {
         Self {
             link: Link::Bridge(bridge),
             mac: gateway.mac,
+            kind: gateway.link,
             addresses: &gateway.addresses,
+            subnets: &gateway.subnets,
             neighbours,
         }
     }
@@ -50,7 +56,9 @@ impl<'a> Interface<'a> {
         Self {
             link: Link::Uplink(uplink.port),
             mac: uplink.mac,
+            kind: GatewayLink::Broadcast,
             addresses: &uplink.addresses,
+            subnets: &[],
             neighbours: &uplink.neighbours,
         }
     }
@@ -71,13 +79,21 @@ impl<'a> Interface<'a> {
         self.addresses.iter().any(|own| own.addr() == address)
     }
 
-    /// Whether `address` is on this link, so that it can be a neighbour's.
+    /// Whether `address` is on this link, so that it can be a neighbour's. Link-local addresses are
+    /// only where there is a link.
     pub(crate) fn is_on_link(&self, address: IpAddr) -> bool {
-        is_link_local(address) || self.addresses.iter().any(|own| own.contains(&address))
+        let mut nets = self.addresses.iter().chain(self.subnets);
+        (self.kind == GatewayLink::Broadcast && is_link_local(address))
+            || nets.any(|net| net.contains(&address))
     }
 
     /// Whether `address` means all hosts of one of the interface's subnets, in today's form or in
     /// that of 4.2BSD (RFC 1812 §5.3.5.3). Subnets of one or two addresses have none (RFC 3021).
+    ///
+    /// Where the gateway has no address there is no broadcast: on a point-to-point link the ends of a
+    /// subnet are addresses like all others. So it is with Linux' ipvlan in mode l3 (6.12): it looks
+    /// for the endpoint that has the address, and else the host's routes decide, to which the subnet
+    /// of a network means nothing.
     pub(crate) fn is_broadcast(&self, address: IpAddr) -> bool {
         let IpAddr::V4(address) = address else {
             return false;
@@ -134,7 +150,9 @@ mod tests {
         let interface = Interface {
             link,
             mac: MacAddr([2, 0, 0, 0, 0, 1]),
+            kind: GatewayLink::Broadcast,
             addresses: &addresses,
+            subnets: &[],
             neighbours: &Neighbours::default(),
         };
         let address = interface.address_towards(peer.parse().unwrap());
@@ -173,7 +191,9 @@ mod tests {
         let interface = Interface {
             link: Link::Bridge(BridgeId(0)),
             mac: MacAddr::ZERO,
+            kind: GatewayLink::Broadcast,
             addresses: &addresses,
+            subnets: &[],
             neighbours: &Neighbours::default(),
         };
         let is = |address: &str| interface.is_broadcast(address.parse().unwrap());

@@ -14,7 +14,7 @@ use super::policy::{Mode, Policy};
 use super::route::{Hop, RouteKind};
 use super::{header, martian};
 use crate::bridge::BridgeId;
-use crate::gateway::Reply;
+use crate::gateway::{GatewayLink, Reply};
 use crate::port::Role;
 use crate::verdict::{DropReason, Verdict};
 
@@ -92,17 +92,20 @@ impl Passage<'_> {
         }
         self.check_source(frame, ip)?;
         match bridge {
-            Some(id) if Some(id) == self.ingress.bridge => {
-                let broadcast = self.entrance.is_broadcast(destination);
-                Err(if broadcast {
-                    DropReason::DirectedBroadcast
-                } else {
-                    DropReason::Hairpin
-                }
-                .into())
-            }
+            Some(id) if Some(id) == self.ingress.bridge => Err(self.not_back(destination).into()),
             Some(id) => self.to_network(id, policy, frame, ip),
             None => self.to_outside(destination, policy, frame, ip),
+        }
+    }
+
+    /// Why a packet to `destination` does not go back to the bridge that it came from.
+    fn not_back(&self, destination: IpAddr) -> DropReason {
+        match self.entrance.kind {
+            GatewayLink::PointToPoint => DropReason::Isolated,
+            GatewayLink::Broadcast if self.entrance.is_broadcast(destination) => {
+                DropReason::DirectedBroadcast
+            }
+            GatewayLink::Broadcast => DropReason::Hairpin,
         }
     }
 
@@ -126,6 +129,9 @@ impl Passage<'_> {
     /// another host's router forwarded may come by here, and the other way round.
     fn to_sibling(&self, id: BridgeId, frame: &mut Frame<'_>, ip: &IpHeader) -> Result<Exit, Stop> {
         let container = self.resident(self.network(id)?, ip.destination(frame.bytes()))?;
+        if container.owner() == Owner(self.ingress.id.0) {
+            return Err(DropReason::Hairpin.into());
+        }
         Self::check(&container, frame, ip)?;
         Ok(Self::deliver(&container, frame, ip))
     }
@@ -194,7 +200,10 @@ impl Passage<'_> {
                 return Err(Stop::tell(DropReason::Prohibited, Notice::Prohibited));
             }
         };
-        let nat = router.nat.as_ref().ok_or(NO_ROUTE)?;
+        let nat = match family.is_stateless(self.entrance.kind) {
+            true => None,
+            false => Some(router.nat.as_ref().ok_or(NO_ROUTE)?),
+        };
         let uplink = router.uplink(hop.port).ok_or(NO_ROUTE)?;
         let port = self.topology.port(hop.port).ok_or(NO_ROUTE)?;
         let interface = Interface::of_uplink(uplink);
@@ -220,7 +229,9 @@ impl Passage<'_> {
         };
         header::check(frame, ip, exit.mtu)?;
         let next = self.neighbour(&interface, hop.gateway.unwrap_or(destination))?;
-        self.translate(nat, policy, source, frame)?;
+        if let Some(nat) = nat {
+            self.translate(nat, policy, source, frame)?;
+        }
         header::step(frame, ip, interface.mac, next.mac);
         Ok(exit)
     }

@@ -1,6 +1,6 @@
 //! A packet's passage through the router: where it came in, and how it ends.
 
-use std::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use vswitch_nat::Refusal;
 use vswitch_packet::{Frame, Moment};
@@ -9,11 +9,15 @@ use super::interface::{Interface, Link};
 use super::notice::{self, Notice};
 use super::pending::Hold;
 use super::{Router, question};
-use crate::gateway::Reply;
+use crate::gateway::{GatewayLink, Reply};
 use crate::neighbour::Neighbour;
 use crate::port::{Port, PortId, Role};
 use crate::topology::Topology;
 use crate::verdict::{DropReason, Verdict};
+
+/// Who speaks for a router that has no IPv4 address (RFC 7600 §4.8), as in Linux since 5.13
+/// (`INADDR_DUMMY`).
+const DUMMY: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 8);
 
 /// How a packet leaves the router. Its addresses are those of the next step, and it carries no tag
 /// that counts.
@@ -92,7 +96,7 @@ impl<'a> Passage<'a> {
         let link = match ingress.role {
             Role::Uplink => Link::Uplink(ingress.id),
             Role::Endpoint | Role::Host | Role::Tunnel => Link::Bridge(ingress.bridge?),
-            Role::Underlay => return None,
+            Role::Underlay | Role::Parent => return None,
         };
         let entrance = Interface::on(topology, link)?;
         Some(Self::new(topology, ingress, entrance, now))
@@ -118,7 +122,7 @@ impl<'a> Passage<'a> {
     }
 
     /// Who `address` is on `interface`. One that was not heard for long is asked whether it is still
-    /// there, while it is used as it is known.
+    /// there, while it is used as it is known. On a point-to-point link there is nobody to ask.
     #[inline]
     pub(super) fn neighbour(
         &self,
@@ -126,7 +130,12 @@ impl<'a> Passage<'a> {
         address: IpAddr,
     ) -> Result<Neighbour, Stop> {
         let Some(known) = interface.neighbours.get(address) else {
-            return Err(Stop::Unresolved(interface.link, address));
+            return Err(match interface.kind {
+                GatewayLink::Broadcast => Stop::Unresolved(interface.link, address),
+                GatewayLink::PointToPoint => {
+                    Stop::tell(DropReason::NeighbourUnreachable, Notice::Unreachable)
+                }
+            });
         };
         if known.is_stale(self.now) && interface.neighbours.claim_question(address, self.now) {
             self.router()
@@ -187,9 +196,29 @@ impl<'a> Passage<'a> {
             .filter(|_| self.router().notices.admit(self.ingress.id, self.now))
             .and_then(|ip| {
                 let sender = ip.source(frame.bytes());
-                let own = self.entrance.address_towards(sender)?;
+                let own = self.address_towards(sender)?;
                 notice.write(frame, &ip, (own, self.entrance.mac), reply)
             });
         len.map_or(Verdict::Drop(reason), |len| Verdict::Rejected(reason, len))
+    }
+
+    /// The address by which the router speaks to `peer`, where the packet came in. A point-to-point
+    /// link has none of its own, as an unnumbered line (RFC 1812 §2.2.7): there it is that of the
+    /// uplink which is the same NIC, whose MAC address the link has, else of another uplink.
+    fn address_towards(&self, peer: IpAddr) -> Option<IpAddr> {
+        if self.entrance.kind == GatewayLink::Broadcast {
+            return self.entrance.address_towards(peer);
+        }
+        let uplinks = &self.router().uplinks;
+        let parent = uplinks
+            .iter()
+            .filter(|uplink| uplink.mac == self.entrance.mac);
+        let addresses = parent
+            .chain(uplinks)
+            .map(|uplink| Interface::of_uplink(uplink).global_address(peer));
+        addresses.flatten().next().or_else(|| match peer {
+            IpAddr::V4(_) => Some(DUMMY.into()),
+            IpAddr::V6(_) => self.entrance.address_towards(peer),
+        })
     }
 }

@@ -6,6 +6,7 @@ use vswitch_nat::Filtering;
 use vswitch_packet::ip::Version;
 
 use crate::bridge::BridgeId;
+use crate::gateway::GatewayLink;
 
 /// What may cross a network's gateway.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,7 +21,8 @@ pub struct Policy {
     pub filtering: Filtering,
     /// The networks whose containers it exchanges packets with, untranslated. Listed on both sides.
     pub peers: Vec<BridgeId>,
-    /// The other segments of the same network: nothing is held back between them.
+    /// The other segments of the same network: nothing is held back between them. On point-to-point
+    /// links also the bridge itself, if its endpoints reach each other.
     pub siblings: Vec<BridgeId>,
 }
 
@@ -44,6 +46,15 @@ pub struct FamilyPolicy {
     pub masquerade: bool,
     /// The host's address that it is translated to; without it, that of the way out.
     pub source: Option<IpAddr>,
+}
+
+impl FamilyPolicy {
+    /// Whether packets pass both ways, on `link`s of the network, whatever went before: they are not
+    /// translated, and everything is let in. Then nothing is remembered of them. On an Ethernet
+    /// segment ports may be published, whose conversations have to be found.
+    pub(crate) fn is_stateless(&self, link: GatewayLink) -> bool {
+        link == GatewayLink::PointToPoint && self.mode == Mode::NatUnprotected && !self.masquerade
+    }
 }
 
 /// Docker's gateway modes.

@@ -182,7 +182,7 @@ impl Question {
         let place = match ingress.role {
             Role::Tunnel => Role::Endpoint,
             Role::Endpoint => Role::Tunnel,
-            Role::Host | Role::Uplink | Role::Underlay => return None,
+            Role::Host | Role::Uplink | Role::Underlay | Role::Parent => return None,
         };
         let known = bridge.neighbours.get(self.target)?;
         let port = topology.port(bridge.port_of(&known, now))?;

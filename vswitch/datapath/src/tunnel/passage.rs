@@ -7,6 +7,7 @@ use vswitch_packet::{Frame, MacAddr, Moment, Network};
 
 use super::Tunnel;
 use crate::fdb::{Fdb, Learned};
+use crate::lan::WireTag;
 use crate::pipeline::Egress;
 use crate::port::{Port, PortId};
 use crate::router::may_be_fragmented;
@@ -64,7 +65,7 @@ impl Tunnel {
         frame: &Frame<'_>,
     ) -> Result<Egress, DropReason> {
         let tag = match frame.layout().tag {
-            _ if self.tagged => TagAction::at_egress(port, vlan, frame.layout().tag),
+            _ if self.tagged => TagAction::at_egress(port, vlan, WireTag::outermost(frame)),
             // Without its tag it would be in the untagged segment of the other host.
             _ if vlan != Vlan::NONE => return Err(DropReason::InnerVlan),
             Some(_) => TagAction::Pop,

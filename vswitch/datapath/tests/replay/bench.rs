@@ -9,8 +9,8 @@ use std::sync::Arc;
 use vswitch_datapath::router::Policy;
 use vswitch_datapath::tunnel::Stranger;
 use vswitch_datapath::{
-    Bridge, BridgeId, DropReason, Fdb, Forwarder, Gateway, Identity, Neighbours, Overlay, Pipeline,
-    Port, PortCounters, PortId, Role, Topology, Totals, Tunnel,
+    Bridge, BridgeId, DropReason, Fdb, Forwarder, Gateway, GatewayLink, Identity, Neighbours,
+    Overlay, Pipeline, Port, PortCounters, PortId, Role, Topology, Totals, Tunnel, WireTag,
 };
 use vswitch_packet::ip::Version;
 use vswitch_packet::{Capabilities, MacAddr, Moment};
@@ -79,7 +79,9 @@ impl Bench {
             let addresses = subnets.to_vec();
             bridge.gateway = Some(Gateway {
                 mac: GATEWAY.mac,
+                link: GatewayLink::Broadcast,
                 addresses,
+                subnets: vec![],
                 host_port: host,
                 policy: Policy::default(),
             });
@@ -96,6 +98,7 @@ impl Bench {
             groups: None,
             gateway: None,
             overlay: None,
+            lan: None,
         });
     }
 
@@ -114,6 +117,7 @@ impl Bench {
             identity: None,
             storm: None,
             tunnel: None,
+            station: None,
             counters,
         });
     }
@@ -256,8 +260,16 @@ impl Bench {
 
     /// Lets `frames` come in within one burst.
     pub(crate) fn burst<'f>(&mut self, frames: impl IntoIterator<Item = (PortId, &'f TapFrame)>) {
+        self.burst_tagged(frames.into_iter().map(|(port, frame)| (port, None, frame)));
+    }
+
+    /// As [`Bench::burst`], with the tags that a kernel took off.
+    pub(crate) fn burst_tagged<'f>(
+        &mut self,
+        frames: impl IntoIterator<Item = (PortId, Option<WireTag>, &'f TapFrame)>,
+    ) {
         let pipeline = Pipeline::new(&self.topology, 0, self.now);
-        for (count, (port, frame)) in frames.into_iter().enumerate() {
+        for (count, (port, tag, frame)) in frames.into_iter().enumerate() {
             let octets = [&frame.header.to_bytes()[..], &frame.bytes].concat();
             if (count > 0 && count % BURST == 0) || self.forwarder.room().is_none() {
                 self.forwarder.flush(&pipeline, &mut self.outputs);
@@ -267,8 +279,11 @@ impl Bench {
             let len = octets.len().min(room.len());
             room[..len].copy_from_slice(&octets[..len]);
             let ingress = self.topology.port(port).unwrap();
-            self.forwarder
-                .receive(len, ingress, &pipeline, &mut self.outputs);
+            let (forwarder, outputs) = (&mut self.forwarder, &mut self.outputs);
+            match tag {
+                None => forwarder.receive(len, ingress, &pipeline, outputs),
+                tag => forwarder.receive_tagged(len, tag, ingress, &pipeline, outputs),
+            }
         }
         self.forwarder.flush(&pipeline, &mut self.outputs);
     }

@@ -22,6 +22,7 @@ mod flooding;
 mod flow_order;
 mod gateway;
 mod hostile_offload;
+mod lan;
 mod learning;
 mod mtu;
 mod overlay;

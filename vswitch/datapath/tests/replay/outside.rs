@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use vswitch_datapath::router::{Hop, Policy, Route, RouteKind, Router, Routes, Uplink};
-use vswitch_datapath::{BridgeId, Gateway, Neighbours, PortId};
+use vswitch_datapath::{BridgeId, Gateway, GatewayLink, Neighbours, PortId};
 use vswitch_nat::host_ports::AllFree;
 use vswitch_nat::{Config, Nat, Opening, Owner, Protocol, Publication, Published, Timeouts};
 use vswitch_packet::MacAddr;
@@ -64,7 +64,9 @@ pub(crate) fn bench() -> Bench {
         let addresses = ["10.1.0.1/24", "fd01::1/64"].map(|a| a.parse().unwrap());
         bridge.gateway = Some(Gateway {
             mac: OTHER_GATEWAY.mac,
+            link: GatewayLink::Broadcast,
             addresses: addresses.to_vec(),
+            subnets: vec![],
             host_port: None,
             policy: Policy::default(),
         });

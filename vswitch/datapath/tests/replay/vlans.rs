@@ -81,6 +81,15 @@ fn what_an_access_port_sends_gets_the_tag() {
 }
 
 #[test]
+fn a_priority_tag_of_802_1ad_stays_one_of_802_1ad() {
+    let mut bench = bench();
+    let service = |tci| who_has(CAROL, ALICE).tagged(tci).patched(12, &[0x88, 0xa8]);
+    let (priority, replaced) = (service(PRIORITY), service(PRIORITY | 100));
+    let plain = who_has(CAROL, ALICE);
+    bench.turns(C, &priority, &[(A, &replaced), (B, &replaced), (D, &plain)]);
+}
+
+#[test]
 fn the_inner_of_two_tags_stays() {
     let mut bench = bench();
     let inner = who_has(ALICE, CAROL).tagged(42);

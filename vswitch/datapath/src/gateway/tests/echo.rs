@@ -88,14 +88,6 @@ fn a_checksum_left_to_the_device_stays_left_to_it() {
     let packet = Ipv6Packet::new_checked(&bytes[14..]).unwrap();
     let message = Icmpv6Packet::new_checked(packet.payload()).unwrap();
     assert!(message.verify_checksum(&packet.src_addr(), &packet.dst_addr()));
-
-    // A claim about some other octets vouches for nothing.
-    let elsewhere = VnetHeader {
-        csum_start: 56,
-        ..header
-    };
-    let mut bytes = ping6(ALICE6, GATEWAY6, b"hello");
-    assert_eq!(Lab::new().receive_offloaded(&mut bytes, elsewhere), TO_HOST);
 }
 
 #[test]

@@ -58,7 +58,9 @@ impl Lab {
         Self {
             gateway: Gateway {
                 mac: GATEWAY,
+                link: GatewayLink::Broadcast,
                 addresses,
+                subnets: vec![],
                 host_port: Some(HOST),
                 policy: Policy::default(),
             },
@@ -119,6 +121,7 @@ fn port(role: Role) -> Port {
         identity: None,
         storm: None,
         tunnel: None,
+        station: None,
         counters: Arc::new(PortCounters::new(1)),
     }
 }
@@ -353,7 +356,7 @@ proptest! {
             Some(Verdict::Out(port)) => prop_assert_eq!(Some(port), lab.gateway.host_port),
             Some(Verdict::Rejected(_, len)) => check_error(&lab.reply[..len]),
             Some(Verdict::Taken) => prop_assert_eq!(lab.gateway.host_port, None),
-            Some(other @ (Verdict::Flood(_) | Verdict::Routed(_) | Verdict::Held | Verdict::Asked(..))) => {
+            Some(other @ (Verdict::Flood(_) | Verdict::Lan(_) | Verdict::Routed(_) | Verdict::Held | Verdict::Asked(..))) => {
                 prop_assert!(false, "there is no other port, and no uplink: {:?}", other);
             }
             Some(Verdict::Drop(_)) | None => {}

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use vswitch_datapath::DropReason::{self, Internal, Isolated, NotLocal, Reflected};
 use vswitch_datapath::router::{Mode, Policy};
-use vswitch_datapath::{Gateway, PortId};
+use vswitch_datapath::{Gateway, GatewayLink, PortId};
 use vswitch_packet::ip::Version::{self, V4, V6};
 
 use super::peers::{NEAR, VNI};
@@ -37,7 +37,9 @@ pub(super) fn host(peer: IpAddr) -> Bench {
         let addresses = ["10.1.0.1/24", "fd01::1/64"].map(|a| a.parse().unwrap());
         bridge.gateway = Some(Gateway {
             mac: OTHER_GATEWAY.mac,
+            link: GatewayLink::Broadcast,
             addresses: addresses.to_vec(),
+            subnets: vec![],
             host_port: None,
             policy: Policy::default(),
         });

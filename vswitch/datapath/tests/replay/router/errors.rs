@@ -21,7 +21,7 @@ use crate::wire;
 const AWAY: Station = PEER.with_mac(GATEWAY.mac);
 
 /// The error about `about`, from `from` to `to`: at most 576 or 1280 octets of packet.
-fn error(
+pub(super) fn error(
     from: Station,
     to: Station,
     about: &TapFrame,
@@ -44,12 +44,12 @@ fn error(
     }
 }
 
-const TIME_EXCEEDED: [(u8, u8); 2] = [(11, 0), (3, 0)];
-const TOO_BIG: [(u8, u8); 2] = [(3, 4), (2, 0)];
+pub(super) const TIME_EXCEEDED: [(u8, u8); 2] = [(11, 0), (3, 0)];
+pub(super) const TOO_BIG: [(u8, u8); 2] = [(3, 4), (2, 0)];
 
 /// `frame` from `ingress` is dropped, and this goes back.
 #[track_caller]
-fn rejects(
+pub(super) fn rejects(
     bench: &mut Bench,
     ingress: PortId,
     frame: &TapFrame,

@@ -8,4 +8,5 @@ mod hosts;
 mod isolation;
 mod martians;
 mod neighbours;
+mod point_to_point;
 mod published;
