@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use vswitch_packet::MacAddr;
 
 use crate::id::{EndpointId, NetworkId};
+use crate::lan::HostInterface;
+use crate::lease::Lease;
 use crate::mac;
 use crate::publish::{PortSpec, PublishedPort};
 use crate::sandbox::{NetnsId, SandboxKey};
@@ -47,6 +49,9 @@ pub struct Endpoint {
     /// Published ports (`-p`), in the order of publishing.
     #[serde(default)]
     pub published: Vec<PublishedPort>,
+    /// What its IPv4 address is by, where a DHCP server chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
 }
 
 /// How far an endpoint's interface is there.
@@ -88,6 +93,8 @@ pub struct AttachRequest {
     pub options: BTreeMap<String, String>,
     /// Ports to publish (`-p`).
     pub publish: Vec<PortSpec>,
+    /// The network's parent, if the caller has looked: what it has, no endpoint gets.
+    pub parent: Option<HostInterface>,
 }
 
 impl Endpoint {
@@ -151,6 +158,7 @@ impl AttachRequest {
             gateway_priority: 0,
             options: BTreeMap::new(),
             publish: Vec::new(),
+            parent: None,
         }
     }
 }

@@ -15,9 +15,11 @@ use crate::publish::{PortRange, PortSpec, PortSpecError};
 use crate::sandbox::{SandboxKey, SandboxKeyError};
 
 mod code;
+mod lan;
 mod overlay;
 
 pub use code::ErrorKind;
+pub use lan::LanError;
 pub use overlay::{OverlayError, PeerError};
 
 /// Why an operation is refused; the model is then as before.
@@ -48,9 +50,14 @@ pub enum Error {
     /// What does not go with networks that span hosts.
     #[error(transparent)]
     Overlay(#[from] OverlayError),
+    /// What does not go with networks on a NIC.
+    #[error(transparent)]
+    Lan(#[from] LanError),
 
     /// No driver has this name.
-    #[error("no network driver {name:?} in this version; use bridge, overlay, host or none")]
+    #[error(
+        "no network driver {name:?} in this version; use bridge, overlay, macvlan, ipvlan, host or none"
+    )]
     UnknownDriver {
         /// The name given.
         name: String,
@@ -135,6 +142,16 @@ pub enum Error {
         first: IpNet,
         /// The one given later.
         second: IpNet,
+    },
+    /// More segments than can be counted.
+    #[error("network {name} would have {segments} segments; {most} are allowed")]
+    TooManySegments {
+        /// The network's name.
+        name: String,
+        /// How many.
+        segments: usize,
+        /// How many are allowed.
+        most: usize,
     },
     /// The network would have no gateway, and was given one.
     #[error(

@@ -16,7 +16,7 @@ pub struct Gateways {
     pub v6: Option<GatewayChoice>,
 }
 
-/// A default route: `default via ADDRESS dev IFNAME`.
+/// A default route: `default via ADDRESS dev IFNAME`, or `default dev IFNAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayChoice {
     /// The endpoint whose network it is.
@@ -25,16 +25,25 @@ pub struct GatewayChoice {
     pub network: NetworkId,
     /// The interface in the sandbox.
     pub ifname: String,
-    /// The next hop, on link.
-    pub address: IpAddr,
+    /// The next hop, of the family of the route.
+    pub next_hop: NextHop,
+}
+
+/// Where an interface sends what goes by a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextHop {
+    /// To a router, on link.
+    Router(IpAddr),
+    /// Onto the link, whoever is there.
+    Link,
 }
 
 /// An endpoint and where it can send what is not on its link.
 pub(crate) struct Candidate<'a> {
     pub(crate) endpoint: &'a Endpoint,
     pub(crate) network: &'a Network,
-    pub(crate) v4: Option<IpAddr>,
-    pub(crate) v6: Option<IpAddr>,
+    pub(crate) v4: Option<NextHop>,
+    pub(crate) v6: Option<NextHop>,
 }
 
 /// libnetwork's election (`Endpoint.Less` in endpoint.go): the highest priority wins, then who has a
@@ -50,13 +59,13 @@ pub(crate) fn elect(mut candidates: Vec<Candidate<'_>>) -> Gateways {
             candidate.network.name.clone(),
         )
     });
-    let first = |next_hop: fn(&Candidate<'_>) -> Option<IpAddr>| {
+    let first = |next_hop: fn(&Candidate<'_>) -> Option<NextHop>| {
         candidates.iter().find_map(|candidate| {
             Some(GatewayChoice {
                 endpoint: candidate.endpoint.id,
                 network: candidate.network.id,
                 ifname: candidate.endpoint.ifname.clone()?,
-                address: next_hop(candidate)?,
+                next_hop: next_hop(candidate)?,
             })
         })
     };

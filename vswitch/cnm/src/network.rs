@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::driver::DriverName;
 use crate::id::NetworkId;
+use crate::lan::{HostInterface, Ipam, LanRecord};
 use crate::overlay::{OverlayRecord, Remote};
 
 /// A network, as it is persisted.
@@ -40,6 +41,12 @@ pub struct Network {
     /// What an overlay network has beside; `None` for other drivers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlay: Option<OverlayRecord>,
+    /// Who chooses endpoints' addresses.
+    #[serde(default)]
+    pub ipam: Ipam,
+    /// Where on the physical network it is; `None` for drivers that are not on one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lan: Option<LanRecord>,
 }
 
 /// One subnet of a network.
@@ -87,6 +94,10 @@ pub struct NetworkRequest {
     pub options: BTreeMap<String, String>,
     /// Labels (`--label K=V`).
     pub labels: BTreeMap<String, String>,
+    /// Who chooses endpoints' addresses (`--ipam`).
+    pub ipam: Ipam,
+    /// The host's interfaces by name, one of which may be the network's parent.
+    pub interfaces: BTreeMap<String, HostInterface>,
 }
 
 const PREDEFINED: [(DriverName, &str); 2] =
@@ -134,6 +145,8 @@ impl Network {
             options: BTreeMap::new(),
             labels: BTreeMap::new(),
             overlay: None,
+            ipam: Ipam::Default,
+            lan: None,
         })
     }
 }
@@ -154,6 +167,8 @@ impl NetworkRequest {
             aux_addresses: Vec::new(),
             options: BTreeMap::new(),
             labels: BTreeMap::new(),
+            ipam: Ipam::Default,
+            interfaces: BTreeMap::new(),
         }
     }
 }

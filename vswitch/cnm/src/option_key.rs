@@ -70,6 +70,30 @@ pub const PEER_FDB_LIMIT: &str = "vswitch.peer-fdb-limit";
 /// Whether tunnels are encrypted; only false.
 pub const ENCRYPTED: &str = "encrypted";
 
+/// The NIC whose network a macvlan or ipvlan network is on, or one and a VLAN as `eth0.100`; default
+/// none, which is a network within the host. An option of these, as all up to `dad`.
+pub const PARENT: &str = "parent";
+/// Whom endpoints reach without the wire: `bridge`, `private`, `vepa`, or `passthru`, which has one
+/// endpoint; default `bridge`. A macvlan network's option.
+pub const MACVLAN_MODE: &str = "macvlan_mode";
+/// Whether endpoints are on their parent's network, `l2`, or routed to it, `l3` or `l3s`; default `l2`. An
+/// ipvlan network's option.
+pub const IPVLAN_MODE: &str = "ipvlan_mode";
+/// Whom endpoints reach without the wire: `bridge`, `private` or `vepa`; default `bridge`. An ipvlan
+/// network's option.
+pub const IPVLAN_FLAG: &str = "ipvlan_flag";
+/// The VLAN on the parent, 1 to 4094; default none.
+pub const PARENT_VLAN: &str = "vlan";
+/// The VLAN's tag: `802.1Q` or `802.1ad`; default `802.1Q`.
+pub const VLAN_PROTOCOL: &str = "vlan_protocol";
+/// Whether the host talks to the endpoints, by a port of its own; default false.
+pub const HOST_ACCESS: &str = "host_access";
+/// Whether the wire sees the parent's MAC address instead of the endpoints'; default false. A macvlan
+/// network's option.
+pub const MAC_NAT: &str = "mac_nat";
+/// Whether an address is looked for on the wire before an endpoint has it; default true.
+pub const DAD: &str = "dad";
+
 /// How long a learned address is kept, in seconds; default 300 (IEEE 802.1D table 7-5).
 pub const AGEING: &str = "vswitch.ageing";
 /// How many addresses a network learns.

@@ -186,6 +186,8 @@ mod tests {
             options: BTreeMap::new(),
             labels: BTreeMap::new(),
             overlay: None,
+            ipam: crate::lan::Ipam::Default,
+            lan: None,
         }
     }
 

@@ -6,7 +6,9 @@ use ipnet::IpNet;
 use vswitch_ipam::DefaultPools;
 use vswitch_packet::{MacAddr, VlanId};
 
+use crate::gateway::NextHop;
 use crate::id::{EndpointId, NetworkId, SegmentId};
+use crate::lan::{L3Settings, LanSettings};
 use crate::overlay::OverlaySettings;
 use crate::policy::Policy;
 use crate::publish::{PortRange, PublishedPort};
@@ -39,11 +41,12 @@ pub struct BridgeSettings {
     pub segment: u8,
     /// Its name.
     pub name: String,
-    /// The addresses the router owns, with the prefix length of their subnet; empty without gateway.
+    /// The addresses the router owns, with the prefix length of their subnet; empty without gateway of ours.
     pub gateways: Vec<IpNet>,
-    /// The router's link-layer address.
+    /// The router's link-layer address; without gateway of ours, the host port's.
     pub gateway_mac: MacAddr,
-    /// The name of the host port's interface; `None` if the router owns no address.
+    /// The name of the host port's interface; `None` if the router owns no address, and the host is on no
+    /// port of its own.
     pub host_port: Option<String>,
     /// Whether endpoints may reach each other.
     pub icc: bool,
@@ -63,6 +66,10 @@ pub struct BridgeSettings {
     pub policy: Policy,
     /// How it reaches other hosts; `None` if it does not.
     pub overlay: Option<OverlaySettings>,
+    /// Where on the physical network it is; `None` if it is not on one.
+    pub lan: Option<LanSettings>,
+    /// How it is routed behind a NIC without a gateway's address; `None` if it is not.
+    pub l3: Option<L3Settings>,
 }
 
 /// How an endpoint's port is to be switched.
@@ -76,14 +83,17 @@ pub struct PortSettings {
     pub segment: u8,
     /// The interface's name in the sandbox.
     pub ifname: String,
-    /// The interface's link-layer address.
+    /// The endpoint's link-layer address. The interface's too, unless endpoints share the parent's.
     pub mac: MacAddr,
     /// The interface's addresses, IPv4 first.
     pub addresses: Vec<IpAddr>,
     /// Routes of the interface beside those of its own subnets: where to, and by which next hop.
-    pub routes: Vec<(IpNet, IpAddr)>,
+    pub routes: Vec<(IpNet, NextHop)>,
     /// Whether frames must come from `mac` and `addresses`.
     pub anti_spoof: bool,
+    /// Whether IPv6 addresses are the endpoint's own choice (SLAAC), so that `addresses` has none and none
+    /// can be checked.
+    pub slaac: bool,
     /// The access VLAN.
     pub vlan: Option<VlanId>,
     /// How many broadcast, multicast and unknown unicast frames a second it may send.
@@ -94,6 +104,8 @@ pub struct PortSettings {
     pub isolated: bool,
     /// Published ports.
     pub published: Vec<PublishedPort>,
+    /// Whether it is on a physical network.
+    pub lan: bool,
 }
 
 impl BridgeSettings {

@@ -400,7 +400,7 @@ fn check_invariants(run: &Run) -> Result<(), TestCaseError> {
         held.sort_unstable();
         let pool = model
             .address_space()
-            .pool(record.subnets[0].subnet)
+            .pool(&record.name, record.subnets[0].subnet)
             .unwrap();
         let in_use: Vec<IpAddr> = pool.addresses().collect();
         prop_assert_eq!(

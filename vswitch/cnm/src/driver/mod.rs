@@ -8,17 +8,21 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use vswitch_ipam::{AllocationOrder, Family, PoolRequest};
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{AttachRequest, Endpoint};
 use crate::error::{Error, OverlayError};
+use crate::gateway::NextHop;
+use crate::lan::{HostInterface, LanRecord};
 use crate::network::{Network, NetworkRequest};
 use crate::options::Options;
 use crate::policy::GatewayMode;
 use crate::sandbox::SandboxKey;
-use crate::segment::Segment;
 use crate::settings::{BridgeSettings, PortSettings, Settings};
 
 mod bridge;
 mod host;
+mod ipvlan;
+mod lan;
+mod macvlan;
 mod null;
 mod overlay;
 mod switched;
@@ -35,13 +39,16 @@ pub enum DriverName {
     Null,
     /// As `Bridge`, over several hosts.
     Overlay,
+    /// Endpoints with MAC addresses of their own on the network of a NIC.
+    Macvlan,
+    /// Endpoints behind the MAC address of a NIC, on its network or routed to it.
+    Ipvlan,
 }
 
 /// What a kind of network makes of requests.
 ///
 /// A driver keeps nothing: all it needs is in the records. Where a method is not overridden, networks
-/// have no options and no subnets, and endpoints no resources. `macvlan` and `ipvlan` are to be further
-/// implementations.
+/// have no options and no subnets, and endpoints no resources.
 pub trait Driver: fmt::Debug + Sync {
     /// Its name.
     fn name(&self) -> DriverName;
@@ -51,6 +58,14 @@ pub trait Driver: fmt::Debug + Sync {
 
     /// Whether a sandbox of its networks may be on others as well.
     fn shares_sandbox(&self) -> bool;
+
+    /// Where on the physical network a network to be is; `None` if it is not on one.
+    ///
+    /// # Errors
+    /// Options that are not understood, and a parent that cannot be one.
+    fn place(&self, _request: &NetworkRequest) -> Result<Option<LanRecord>, Error> {
+        Ok(None)
+    }
 
     /// The subnets of a network to be, in the order they are to be requested.
     ///
@@ -65,7 +80,12 @@ pub trait Driver: fmt::Debug + Sync {
     ///
     /// # Errors
     /// Options that ask for what cannot be had.
-    fn complete(&self, network: Network, _others: &[&Network]) -> Result<Network, Error> {
+    fn complete(
+        &self,
+        _request: &NetworkRequest,
+        network: Network,
+        _others: &[&Network],
+    ) -> Result<Network, Error> {
         Ok(network)
     }
 
@@ -75,6 +95,12 @@ pub trait Driver: fmt::Debug + Sync {
     /// The first option that is refused.
     fn check_network(&self, network: &Network, _others: &[&Network]) -> Result<(), Error> {
         Ok(Options(&network.options).check_known(&[])?)
+    }
+
+    /// The link that a network shares with all others of the same link, addresses included; `None` if it
+    /// shares none.
+    fn link(&self, _network: &Network) -> Option<String> {
+        None
     }
 
     /// Checks that a network can have a peer that it has not.
@@ -101,11 +127,37 @@ pub trait Driver: fmt::Debug + Sync {
         Ok(Vec::new())
     }
 
+    /// What of a network's parent will not be as a user may think, a sentence each, given the host's
+    /// interfaces.
+    ///
+    /// # Errors
+    /// Options that are refused; not for a network of a [`Model`](crate::Model).
+    fn parent_warnings(
+        &self,
+        _network: &Network,
+        _interfaces: &BTreeMap<String, HostInterface>,
+    ) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
+
     /// Checks that `sandbox` can be on `network` at all.
     ///
     /// # Errors
     /// [`Error::HostOnly`] or [`Error::NotForHost`].
     fn check_sandbox(&self, network: &Network, sandbox: &SandboxKey) -> Result<(), Error>;
+
+    /// Checks what is asked for beside options, given the `others` on the network.
+    ///
+    /// # Errors
+    /// What the network cannot give, or not once more.
+    fn check_endpoint(
+        &self,
+        _network: &Network,
+        _request: &AttachRequest,
+        _others: &[&Endpoint],
+    ) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// How an endpoint's interface is made; `None` if endpoints have no resources.
     ///
@@ -120,13 +172,13 @@ pub trait Driver: fmt::Debug + Sync {
         Ok(None)
     }
 
-    /// Where endpoints on a segment of a network can send what is not on their link.
+    /// Where an endpoint can send what is not on its link.
     fn next_hop(
         &self,
         _network: &Network,
-        _segment: &Segment<'_>,
+        _endpoint: &Endpoint,
         _family: Family,
-    ) -> Option<IpAddr> {
+    ) -> Option<NextHop> {
         None
     }
 
@@ -207,6 +259,8 @@ impl DriverName {
             Self::Host => &host::Host,
             Self::Null => &null::Null,
             Self::Overlay => &overlay::Overlay,
+            Self::Macvlan => &macvlan::Macvlan,
+            Self::Ipvlan => &ipvlan::Ipvlan,
         }
     }
 
@@ -218,6 +272,8 @@ impl DriverName {
             Self::Host => "host",
             Self::Null => "null",
             Self::Overlay => "overlay",
+            Self::Macvlan => "macvlan",
+            Self::Ipvlan => "ipvlan",
         }
     }
 }
@@ -238,6 +294,8 @@ impl FromStr for DriverName {
             "host" => Ok(Self::Host),
             "null" | "none" => Ok(Self::Null),
             "overlay" => Ok(Self::Overlay),
+            "macvlan" => Ok(Self::Macvlan),
+            "ipvlan" => Ok(Self::Ipvlan),
             _ => Err(Error::UnknownDriver {
                 name: name.to_owned(),
             }),
@@ -256,6 +314,8 @@ mod tests {
             DriverName::Host,
             DriverName::Null,
             DriverName::Overlay,
+            DriverName::Macvlan,
+            DriverName::Ipvlan,
         ] {
             assert_eq!(name.to_string().parse(), Ok(name));
             assert_eq!(name.driver().name(), name);
@@ -267,8 +327,9 @@ mod tests {
     #[test]
     fn a_driver_that_is_missing_is_named() {
         assert_eq!(
-            "macvlan".parse::<DriverName>().unwrap_err().to_string(),
-            "no network driver \"macvlan\" in this version; use bridge, overlay, host or none"
+            "macvtap".parse::<DriverName>().unwrap_err().to_string(),
+            "no network driver \"macvtap\" in this version; use bridge, overlay, macvlan, ipvlan, host or \
+             none"
         );
     }
 }

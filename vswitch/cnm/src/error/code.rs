@@ -2,7 +2,7 @@
 
 use vswitch_ipam::{AddressError, PlanError, PoolError, SubnetError};
 
-use super::{Error, OverlayError, PeerError};
+use super::{Error, LanError, OverlayError, PeerError};
 use crate::interface_name::InterfaceNameError;
 use crate::name::NameError;
 use crate::options::OptionError;
@@ -49,6 +49,7 @@ impl Error {
             Self::Pool(error) => pool(error),
             Self::Address(error) => address(error),
             Self::Overlay(error) => overlay(error),
+            Self::Lan(error) => lan(error),
             Self::UnknownDriver { .. } => (Invalid, "unknown_driver"),
             Self::IdTaken { .. } => (Conflict, "id_in_use"),
             Self::NetworkNotFound { .. } => (NotFound, "network_not_found"),
@@ -62,6 +63,7 @@ impl Error {
             Self::NoFamily { .. } => (Invalid, "no_address_family"),
             Self::FamilyDisabled { .. } => (Invalid, "address_family_disabled"),
             Self::SecondSubnet { .. } => (Invalid, "subnet_second"),
+            Self::TooManySegments { .. } => (Invalid, "segments_too_many"),
             Self::IsolatedGateway { .. } => (Invalid, "gateway_isolated"),
             Self::HostPortTaken { .. } => (Conflict, "host_port_in_use"),
             Self::NoSubnet { .. } => (Invalid, "address_without_subnet"),
@@ -138,6 +140,7 @@ const fn pool(error: &PoolError) -> (ErrorKind, &'static str) {
         PoolError::Address(error) => address(error),
         PoolError::AlreadyRequested { .. }
         | PoolError::OverlapsPool { .. }
+        | PoolError::OverlapsOnLink { .. }
         | PoolError::OverlapsRoute { .. } => (ErrorKind::Conflict, "subnet_overlap"),
         PoolError::DefaultsExhausted { .. }
         | PoolError::NoBlockOfSize { .. }
@@ -170,7 +173,6 @@ const fn overlay(error: &OverlayError) -> (ErrorKind, &'static str) {
     match error {
         OverlayError::NotSpanning { .. } => (Invalid, "not_overlay"),
         OverlayError::DefaultIpv6 { .. } => (Invalid, "subnet_missing"),
-        OverlayError::TooManySegments { .. } => (Invalid, "segments_too_many"),
         OverlayError::VniTaken { .. } => (Conflict, "vni_in_use"),
         OverlayError::VnisExhausted { .. } => (Conflict, "vnis_exhausted"),
         OverlayError::VniRecord { .. } => (Invalid, "vni_invalid"),
@@ -182,5 +184,34 @@ const fn overlay(error: &OverlayError) -> (ErrorKind, &'static str) {
         OverlayError::PeerNotFound { .. } => (NotFound, "peer_not_found"),
         OverlayError::RemoteWithoutPeer { .. } => (Invalid, "remote_without_peer"),
         OverlayError::RemoteNotFound { .. } => (NotFound, "remote_not_found"),
+    }
+}
+
+const fn lan(error: &LanError) -> (ErrorKind, &'static str) {
+    use ErrorKind::{Conflict, Invalid};
+    match error {
+        LanError::UnknownParent { .. } => (Invalid, "parent_not_found"),
+        LanError::OwnParent { .. } | LanError::NotEthernet { .. } => (Invalid, "parent_invalid"),
+        LanError::OtherVlan { .. } => (Invalid, "option_conflict"),
+        LanError::NoParent { .. } => (Invalid, "parent_missing"),
+        LanError::PlaceInUse { .. } | LanError::PlaceTaken { .. } => (Conflict, "parent_in_use"),
+        LanError::SecondEndpoint { .. } => (Conflict, "passthru_in_use"),
+        LanError::NoHostAddress { .. } => (Invalid, "host_address_missing"),
+        LanError::DhcpDriver { .. }
+        | LanError::DhcpChooses { .. }
+        | LanError::DhcpWithoutIpv4
+        | LanError::SlaacShared
+        | LanError::DhcpRouted => (Invalid, "dhcp_invalid"),
+        LanError::AddressChosen { .. } => (Invalid, "address_not_chosen"),
+        LanError::HostAddress { .. } | LanError::Leased { .. } => (Conflict, "address_in_use"),
+        LanError::MacShared { .. } => (Invalid, "mac_not_chosen"),
+        LanError::ParentMac { .. } => (Conflict, "mac_in_use"),
+        LanError::RoutedGateway { .. } => (Invalid, "gateway_routed"),
+        LanError::NotLeased { .. } => (Invalid, "not_leased"),
+        LanError::LeaseUnusable { .. } => (Invalid, "lease_invalid"),
+        LanError::LeaseTaken { .. } => (Conflict, "lease_in_use"),
+        LanError::NotOnParent { .. } => (Invalid, "not_on_parent"),
+        LanError::PlaceRecord { .. } => (Invalid, "parent_invalid"),
+        LanError::LeaseRecord { .. } => (Invalid, "lease_invalid"),
     }
 }

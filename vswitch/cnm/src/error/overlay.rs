@@ -30,16 +30,6 @@ pub enum OverlayError {
         /// The network's name.
         name: String,
     },
-    /// More segments than can be counted.
-    #[error("network {name} would have {segments} segments; {most} are allowed")]
-    TooManySegments {
-        /// The network's name.
-        name: String,
-        /// How many.
-        segments: usize,
-        /// How many are allowed.
-        most: usize,
-    },
     /// Two networks of a host cannot have the same number.
     #[error("VNI {vni} is in use by network {network} on UDP port {port}; choose another")]
     VniTaken {

@@ -48,6 +48,7 @@ impl Model {
         self.check_endpoint_id(id)?;
         self.check_admission(&network, &request.sandbox)?;
         self.check_namespace(&request.sandbox, request.netns)?;
+        self.check_request(&network, &request)?;
         let aliases = checked_aliases(&request.aliases)?;
         let interface = self.take_interface(&network, &request, id)?;
         let mut endpoint = Endpoint {
@@ -63,6 +64,7 @@ impl Model {
             created: now,
             options: request.options,
             published: Vec::new(),
+            lease: None,
         };
         match self.take_ports(&endpoint, &request.publish, holder) {
             Ok(published) => endpoint.published = published,
@@ -175,13 +177,12 @@ impl Model {
             .filter(|endpoint| endpoint.phase != Phase::Detaching)
             .filter_map(|endpoint| {
                 let network = self.networks.get(&endpoint.network)?;
-                let segment = network.segment_of(endpoint)?;
                 let driver = network.driver.driver();
                 Some(Candidate {
                     endpoint,
                     network,
-                    v4: driver.next_hop(network, &segment, Family::V4),
-                    v6: driver.next_hop(network, &segment, Family::V6),
+                    v4: driver.next_hop(network, endpoint, Family::V4),
+                    v6: driver.next_hop(network, endpoint, Family::V6),
                 })
             });
         elect(candidates.collect())
@@ -214,6 +215,17 @@ impl Model {
             }),
             _ => Ok(()),
         }
+    }
+
+    /// Checks what is asked for beside options, given who is on the network already.
+    pub(super) fn check_request(
+        &self,
+        network: &Network,
+        request: &AttachRequest,
+    ) -> Result<(), Error> {
+        let others: Vec<&Endpoint> = self.endpoints_of(network.id).collect();
+        let driver = network.driver.driver();
+        driver.check_endpoint(network, request, &others)
     }
 
     /// The beginning of the id names the TAP, so it has to differ as well.
@@ -249,6 +261,7 @@ fn checked_aliases(aliases: &[String]) -> Result<Vec<String>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::NextHop;
     use crate::model::fixture::{NOW, add_network, attach, endpoint_id, key, model, with_subnet};
     use crate::network::NetworkRequest;
     use crate::publish::AllFree;
@@ -263,7 +276,10 @@ mod tests {
         [gateways.v4, gateways.v6]
             .into_iter()
             .flatten()
-            .map(|choice| format!("via {} dev {}", choice.address, choice.ifname))
+            .map(|choice| match choice.next_hop {
+                NextHop::Router(address) => format!("via {address} dev {}", choice.ifname),
+                NextHop::Link => format!("dev {}", choice.ifname),
+            })
             .collect()
     }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use vswitch_ipam::{AddressError, AllocationOrder};
+use vswitch_ipam::{AddressError, AllocationOrder, PoolError};
 use vswitch_packet::MacAddr;
 
 use super::Model;
@@ -44,7 +44,10 @@ impl Model {
         let addresses = self.take_addresses(network, request, plan.order)?;
         let mac = request.mac.unwrap_or_else(|| {
             let own = addresses.iter().map(IpNet::addr);
-            free_mac_for(own, id.octets(), |mac| self.is_mac_taken(network, mac))
+            let parents = request.parent.as_ref().and_then(|parent| parent.mac);
+            free_mac_for(own, id.octets(), |mac| {
+                parents == Some(mac) || self.mac_holder(network, mac).is_some()
+            })
         });
         Ok(Interface {
             name: Some(name),
@@ -59,9 +62,12 @@ impl Model {
         addresses: impl IntoIterator<Item = IpAddr>,
     ) {
         for address in addresses {
-            let network = self.networks.get(&network);
-            if let Some(record) = network.and_then(|network| network.subnet_with(address)) {
-                self.release(record.subnet, address);
+            let Some(network) = self.networks.get(&network) else {
+                continue;
+            };
+            if let Some(record) = network.subnet_with(address) {
+                let freed = self.space.free(&network.name, record.subnet, address);
+                debug_assert!(freed.is_ok(), "what is freed was taken");
             }
         }
     }
@@ -77,7 +83,7 @@ impl Model {
             let Some(record) = network.subnet_with(address) else {
                 continue;
             };
-            let reserved = self.space.pool_mut(record.subnet)?.reserve(address);
+            let reserved = self.space.reserve(&network.name, record.subnet, address);
             if let Err(error) = reserved {
                 self.free_addresses(network.id, addresses[..index].iter().copied());
                 return Err(error.into());
@@ -91,13 +97,13 @@ impl Model {
         if !mac.is_valid_source() {
             return Err(Error::MacInvalid { mac });
         }
-        if self.is_mac_taken(network, mac) {
-            return Err(Error::MacInUse {
+        match self.mac_holder(network, mac) {
+            None => Ok(()),
+            Some(holder) => Err(Error::MacInUse {
                 mac,
-                network: network.name.clone(),
-            });
+                network: holder.name.clone(),
+            }),
         }
-        Ok(())
     }
 
     /// Checks that no endpoint of the request's sandbox has the interface name.
@@ -135,13 +141,17 @@ impl Model {
                 .any(|endpoint| endpoint.ifname.as_deref() == Some(name))
     }
 
-    fn is_mac_taken(&self, network: &Network, mac: MacAddr) -> bool {
-        let bridges = network.driver.driver().bridges(network, &self.settings);
-        bridges.is_ok_and(|bridges| bridges.iter().any(|bridge| bridge.gateway_mac == mac))
-            || network.remotes().iter().any(|remote| remote.mac == mac)
-            || self
-                .endpoints_of(network.id)
-                .any(|endpoint| endpoint.mac == mac)
+    /// The network on the same link where somebody has `mac`.
+    fn mac_holder(&self, network: &Network, mac: MacAddr) -> Option<&Network> {
+        let has = |network: &&Network| {
+            let bridges = network.driver.driver().bridges(network, &self.settings);
+            bridges.is_ok_and(|bridges| bridges.iter().any(|bridge| bridge.gateway_mac == mac))
+                || network.remotes().iter().any(|remote| remote.mac == mac)
+                || self
+                    .endpoints_of(network.id)
+                    .any(|endpoint| endpoint.mac == mac)
+        };
+        self.on_same_link(network).into_iter().find(has)
     }
 
     /// Takes an address of each subnet of a segment, or none at all: of the one with the addresses wanted,
@@ -159,8 +169,8 @@ impl Model {
         };
         let mut full = None;
         for segment in segments {
-            match self.take_within(&segment, wanted, order) {
-                Err(error @ Error::Address(AddressError::Exhausted { .. })) => {
+            match self.take_within(network, &segment, request, order) {
+                Err(error @ Error::Pool(PoolError::Address(AddressError::Exhausted { .. }))) => {
                     full.get_or_insert(error);
                 }
                 result => return result,
@@ -171,54 +181,66 @@ impl Model {
 
     fn take_within(
         &mut self,
+        network: &Network,
         segment: &Segment<'_>,
-        wanted: [Option<IpAddr>; 2],
+        request: &AttachRequest,
         order: AllocationOrder,
     ) -> Result<Vec<IpNet>, Error> {
-        let mut taken: Vec<(IpNet, IpAddr)> = Vec::with_capacity(wanted.len());
+        let mut taken: Vec<IpNet> = Vec::with_capacity(2);
+        let wanted = [request.ip.map(IpAddr::V4), request.ip6.map(IpAddr::V6)];
         for (record, wanted) in [segment.v4, segment.v6].into_iter().zip(wanted) {
             let Some(subnet) = record.map(|record| record.subnet) else {
                 continue;
             };
-            match self.take_address(subnet, wanted, order) {
-                Ok(address) => taken.push((subnet, address)),
+            let address = match wanted {
+                Some(address) => self.take_wanted(network, subnet, request, address),
+                None => self.take_any(network, subnet, request, order),
+            };
+            match address {
+                // The prefix length is that of a subnet of the same family, so it always fits.
+                Ok(address) => taken.push(
+                    IpNet::new(address, subnet.prefix_len()).unwrap_or_else(|_| address.into()),
+                ),
                 Err(error) => {
-                    for (subnet, address) in taken {
-                        self.release(subnet, address);
-                    }
+                    self.free_addresses(network.id, taken.iter().map(IpNet::addr));
                     return Err(error);
                 }
             }
         }
-        let net = |(subnet, address): (IpNet, IpAddr)| {
-            // The prefix length is that of a subnet of the same family, so it always fits.
-            IpNet::new(address, subnet.prefix_len()).unwrap_or_else(|_| address.into())
-        };
-        Ok(taken.into_iter().map(net).collect())
+        Ok(taken)
     }
 
-    fn take_address(
+    fn take_wanted(
         &mut self,
+        network: &Network,
         subnet: IpNet,
-        wanted: Option<IpAddr>,
+        request: &AttachRequest,
+        address: IpAddr,
+    ) -> Result<IpAddr, Error> {
+        self.check_outside(network, request, address)?;
+        self.space.reserve(&network.name, subnet, address)?;
+        Ok(address)
+    }
+
+    /// The next free address that is neither the parent's nor leased.
+    fn take_any(
+        &mut self,
+        network: &Network,
+        subnet: IpNet,
+        request: &AttachRequest,
         order: AllocationOrder,
     ) -> Result<IpAddr, Error> {
-        let pool = self.space.pool_mut(subnet)?;
-        match wanted {
-            Some(address) => {
-                pool.reserve(address)?;
-                Ok(address)
+        let mut passed_over = Vec::new();
+        let found = loop {
+            match self.space.allocate(&network.name, subnet, order) {
+                Ok(address) if self.check_outside(network, request, address).is_err() => {
+                    passed_over.push(address);
+                }
+                result => break result,
             }
-            None => Ok(pool.allocate(order)?),
-        }
-    }
-
-    fn release(&mut self, subnet: IpNet, address: IpAddr) {
-        let released = self
-            .space
-            .pool_mut(subnet)
-            .map(|pool| pool.release(address));
-        debug_assert!(matches!(released, Ok(Ok(()))), "what is released was taken");
+        };
+        self.free_addresses(network.id, passed_over);
+        Ok(found?)
     }
 }
 

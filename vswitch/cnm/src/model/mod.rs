@@ -13,6 +13,7 @@ use crate::settings::Settings;
 
 mod endpoints;
 mod interface;
+mod lan;
 mod networks;
 mod overlay;
 mod publish;

@@ -6,8 +6,9 @@ use vswitch_ipam::{Pool, PoolError, PoolRequest};
 use super::Model;
 use crate::driver::DriverName;
 use crate::endpoint::Endpoint;
-use crate::error::Error;
+use crate::error::{Error, LanError};
 use crate::id::NetworkId;
+use crate::lan::Ipam;
 use crate::name::{NameOf, check_name};
 use crate::network::{Network, NetworkRequest, SubnetRecord};
 use crate::settings::BridgeSettings;
@@ -36,30 +37,38 @@ impl Model {
         }
         self.check_network_name(&request.name)?;
         self.check_network_id(id)?;
+        let lan = driver.place(&request)?;
+        if lan.is_none() && request.ipam == Ipam::Dhcp {
+            return Err(Error::Lan(LanError::DhcpDriver {
+                driver: request.driver,
+            }));
+        }
         let pools = driver.plan(&request)?;
-        let subnets = self.request_pools(&request.name, &pools, occupied)?;
-        let network = Network {
+        let mut network = Network {
             id,
-            name: request.name,
+            name: request.name.clone(),
             driver: request.driver,
             created: now,
-            ipv6: subnets
-                .iter()
-                .any(|record| matches!(record.subnet, IpNet::V6(_))),
+            ipv6: false,
             internal: request.internal,
-            subnets,
-            options: request.options,
-            labels: request.labels,
+            subnets: Vec::new(),
+            options: request.options.clone(),
+            labels: request.labels.clone(),
             overlay: None,
+            ipam: request.ipam,
+            lan,
         };
+        network.subnets = self.request_pools(&network, pools, occupied)?;
+        let ipv6 = |record: &SubnetRecord| matches!(record.subnet, IpNet::V6(_));
+        network.ipv6 = network.subnets.iter().any(ipv6);
         let held = network.subnets.clone();
-        match self.completed(network) {
+        match self.completed(&request, network) {
             Ok(network) => {
                 self.networks.insert(id, network.clone());
                 Ok(network)
             }
             Err(error) => {
-                self.release_pools(&held);
+                self.release_pools(&request.name, &held);
                 Err(error)
             }
         }
@@ -87,7 +96,7 @@ impl Model {
             .networks
             .remove(&id)
             .ok_or(Error::NetworkNotFound { name })?;
-        self.release_pools(&network.subnets);
+        self.release_pools(&network.name, &network.subnets);
         Ok(network)
     }
 
@@ -142,11 +151,13 @@ impl Model {
     }
 
     /// A network to be, with what its driver adds, once its subnets are known.
-    fn completed(&self, network: Network) -> Result<Network, Error> {
+    fn completed(&self, request: &NetworkRequest, network: Network) -> Result<Network, Error> {
         let others: Vec<&Network> = self.networks.values().collect();
-        let network = network.driver.driver().complete(network, &others)?;
+        let driver = network.driver.driver();
+        let network = driver.complete(request, network, &others)?;
         self.check_settings(&network)?;
         self.check_route_to(&network)?;
+        self.check_set_aside(&network)?;
         Ok(network)
     }
 
@@ -184,6 +195,9 @@ impl Model {
                 _ if name == network.name => "it is the network itself",
                 None => "there is no such network; make it first",
                 Some(other) if other.internal => "it is internal",
+                Some(other) if other.driver.driver().link(other).is_some() => {
+                    "its gateway is on the physical network"
+                }
                 Some(other) if other.subnets.is_empty() => "it has no subnet",
                 Some(_) => continue,
             };
@@ -200,7 +214,8 @@ impl Model {
         let named = network.driver.driver().route_to(network)?;
         let mut peers = Vec::new();
         for other in self.networks.values() {
-            if other.id == network.id || other.internal || other.subnets.is_empty() {
+            let is_lan = other.driver.driver().link(other).is_some();
+            if other.id == network.id || other.internal || other.subnets.is_empty() || is_lan {
                 continue;
             }
             let names = |name: &String| *name == network.name;
@@ -234,16 +249,21 @@ impl Model {
     /// Requests all pools or none.
     pub(super) fn request_pools(
         &mut self,
-        owner: &str,
-        requests: &[PoolRequest],
+        network: &Network,
+        requests: Vec<PoolRequest>,
         occupied: &[IpNet],
     ) -> Result<Vec<SubnetRecord>, PoolError> {
+        let link = network.driver.driver().link(network);
         let mut records = Vec::with_capacity(requests.len());
         for request in requests {
-            match self.space.request(owner, request, occupied) {
+            let request = PoolRequest {
+                link: link.clone(),
+                ..request
+            };
+            match self.space.request(&network.name, &request, occupied) {
                 Ok(pool) => records.push(record(pool)),
                 Err(error) => {
-                    self.release_pools(&records);
+                    self.release_pools(&network.name, &records);
                     return Err(error);
                 }
             }
@@ -251,9 +271,9 @@ impl Model {
         Ok(records)
     }
 
-    fn release_pools(&mut self, records: &[SubnetRecord]) {
+    fn release_pools(&mut self, owner: &str, records: &[SubnetRecord]) {
         for record in records {
-            let released = self.space.release(record.subnet);
+            let released = self.space.release(owner, record.subnet);
             debug_assert!(released.is_ok(), "each record has its pool");
         }
     }
@@ -397,7 +417,7 @@ mod tests {
             (
                 option("parent", "eth0"),
                 "option_unknown",
-                "unknown option \"parent\"; leave it out",
+                "option parent is for macvlan networks; leave it out, or choose driver macvlan",
             ),
             (
                 option(option_key::TRUSTED_HOST_INTERFACES, "eth1"),

@@ -8,6 +8,7 @@ use vswitch_ipam::{GatewayRequest, PoolRequest};
 use super::Model;
 use crate::endpoint::{AttachRequest, Endpoint};
 use crate::error::{Error, RestoreError};
+use crate::lan::Ipam;
 use crate::network::{Network, SubnetRecord};
 use crate::sandbox::Sandbox;
 use crate::settings::Settings;
@@ -61,7 +62,7 @@ impl Model {
         self.check_network_id(network.id)?;
         self.check_settings(&network)?;
         let pools: Vec<PoolRequest> = network.subnets.iter().map(request).collect();
-        self.request_pools(&network.name, &pools, &[])?;
+        self.request_pools(&network, pools, &[])?;
         let id = network.id;
         let overlay = network.overlay.as_mut();
         let remotes = overlay.map(|record| std::mem::take(&mut record.remotes));
@@ -81,13 +82,17 @@ impl Model {
             .driver()
             .interface(&network, &endpoint.options)?;
         self.check_published(&endpoint)?;
+        let request = AttachRequest::new(network.id, endpoint.sandbox.clone());
+        self.check_request(&network, &request)?;
         if let Some(ifname) = &endpoint.ifname {
-            let request = AttachRequest::new(network.id, endpoint.sandbox.clone());
             self.check_name_free(&request, ifname)?;
             self.check_mac(&network, endpoint.mac)?;
         }
-        let addresses: Vec<IpAddr> = endpoint.addresses.iter().map(IpNet::addr).collect();
-        self.reserve_addresses(&network, &addresses)?;
+        self.check_lease_record(&network, &endpoint)?;
+        if network.ipam == Ipam::Default {
+            let addresses: Vec<IpAddr> = endpoint.addresses.iter().map(IpNet::addr).collect();
+            self.reserve_addresses(&network, &addresses)?;
+        }
         self.see_namespace(&endpoint.sandbox, None);
         self.endpoints.insert(endpoint.id, endpoint);
         Ok(())
@@ -102,6 +107,7 @@ fn request(record: &SubnetRecord) -> PoolRequest {
             .gateway
             .map_or(GatewayRequest::None, GatewayRequest::Address),
         aux: record.aux.clone(),
+        link: None,
     }
 }
 

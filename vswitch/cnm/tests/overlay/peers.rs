@@ -106,7 +106,10 @@ fn a_peer_takes_its_remotes_along() {
     model.add_remote(id(1), kept.clone()).unwrap();
     let record = model.remove_peer(id(1), ip("192.0.2.2")).unwrap();
     assert_eq!(record.remotes(), [kept]);
-    let pool = model.address_space().pool(net("10.2.0.0/24")).unwrap();
+    let pool = model
+        .address_space()
+        .pool("web", net("10.2.0.0/24"))
+        .unwrap();
     assert_eq!(
         pool.addresses().collect::<Vec<_>>(),
         [ip("10.2.0.1"), ip("10.2.0.3")]

@@ -1,6 +1,6 @@
 //! Several subnets in one network.
 
-use vswitch_cnm::{AttachRequest, BridgeSettings, Endpoint, EndpointId, NetworkRequest};
+use vswitch_cnm::{AttachRequest, BridgeSettings, Endpoint, EndpointId, NetworkRequest, NextHop};
 
 use super::{add, attach, id, ip, model, net, overlay, restored, three_segments, to};
 
@@ -60,7 +60,7 @@ fn endpoints_are_on_the_segment_of_their_addresses_or_the_first_with_room() {
     assert!(
         !model
             .address_space()
-            .pool(net("fd01::/64"))
+            .pool("web", net("fd01::/64"))
             .unwrap()
             .is_in_use(ip("fd01::3"))
     );
@@ -127,6 +127,7 @@ fn a_full_network_says_so_of_its_first_segment() {
 
 #[test]
 fn siblings_are_reached_by_the_gateway_of_ones_own_segment() {
+    let router = |text: &str| NextHop::Router(ip(text));
     for internal in [false, true] {
         let mut model = model();
         let request = NetworkRequest {
@@ -143,14 +144,14 @@ fn siblings_are_reached_by_the_gateway_of_ones_own_segment() {
         assert_eq!(
             port.routes,
             [
-                (net("10.1.0.0/30"), ip("10.2.0.1")),
-                (net("fd01::/64"), ip("fd02::1")),
-                (net("fd03::/64"), ip("fd02::1")),
+                (net("10.1.0.0/30"), router("10.2.0.1")),
+                (net("fd01::/64"), router("fd02::1")),
+                (net("fd03::/64"), router("fd02::1")),
             ]
         );
         let way_out = model.gateway_of(&endpoint.sandbox);
-        let hop = |hop: &str| (!internal).then(|| ip(hop));
-        assert_eq!(way_out.v4.map(|choice| choice.address), hop("10.2.0.1"));
-        assert_eq!(way_out.v6.map(|choice| choice.address), hop("fd02::1"));
+        let hop = |hop: &str| (!internal).then(|| router(hop));
+        assert_eq!(way_out.v4.map(|choice| choice.next_hop), hop("10.2.0.1"));
+        assert_eq!(way_out.v6.map(|choice| choice.next_hop), hop("fd02::1"));
     }
 }

@@ -1,7 +1,6 @@
 //! A learning switch, whose userspace router owns the gateway's addresses.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use ipnet::IpNet;
 use vswitch_ipam::{Family, PoolRequest};
@@ -10,6 +9,7 @@ use self::network_options::NetworkOptions;
 use super::{Driver, DriverName, InterfacePlan, Publishing, switched};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::gateway::NextHop;
 use crate::network::{Network, NetworkRequest, SubnetRecord};
 use crate::sandbox::SandboxKey;
 use crate::segment::Segment;
@@ -45,7 +45,9 @@ impl Driver for Bridge {
     fn check_network(&self, network: &Network, _others: &[&Network]) -> Result<(), Error> {
         let options = options(network)?;
         let ipv6 = |record: &SubnetRecord| Family::of(record.subnet) == Family::V6;
-        options.check_mtu_for(network.subnets.iter().any(ipv6))?;
+        options
+            .switch
+            .check_mtu_for(network.subnets.iter().any(ipv6))?;
         subnets::check(network)
     }
 
@@ -61,8 +63,8 @@ impl Driver for Bridge {
         switched::interface(options(network)?.switch, endpoint).map(Some)
     }
 
-    fn next_hop(&self, network: &Network, segment: &Segment<'_>, family: Family) -> Option<IpAddr> {
-        switched::next_hop(network, segment, family)
+    fn next_hop(&self, network: &Network, endpoint: &Endpoint, family: Family) -> Option<NextHop> {
+        switched::next_hop(network, &network.segment_of(endpoint)?, family)
     }
 
     fn route_to(&self, network: &Network) -> Result<BTreeSet<String>, Error> {
@@ -152,6 +154,8 @@ mod tests {
             options: options.iter().map(owned).collect(),
             labels: BTreeMap::new(),
             overlay: None,
+            ipam: crate::lan::Ipam::Default,
+            lan: None,
         }
     }
 
@@ -164,8 +168,8 @@ mod tests {
             .unwrap()
     }
 
-    fn next_hop(network: &Network, family: Family) -> Option<IpAddr> {
-        Bridge.next_hop(network, &network.segments()[0], family)
+    fn next_hop(network: &Network, family: Family) -> Option<NextHop> {
+        switched::next_hop(network, &network.segments()[0], family)
     }
 
     const DUAL: [(&str, Option<&str>); 2] = [
@@ -196,6 +200,8 @@ mod tests {
                 offload: true,
                 policy: Policy::default(),
                 overlay: None,
+                lan: None,
+                l3: None,
             }
         );
     }
@@ -277,6 +283,7 @@ mod tests {
                 created: 0,
                 options: options.iter().map(owned).collect(),
                 published: Vec::new(),
+                lease: None,
             };
             Bridge
                 .port(&network, &endpoint, &Settings::default())

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::driver::switched::{self, MTU_MIN_V6, SwitchOptions};
-use crate::driver::{DriverName, overlay};
+use crate::driver::switched::{self, SwitchOptions};
+use crate::driver::{DriverName, lan, overlay};
 use crate::option_key as key;
 use crate::options::{OptionError, Options};
 
@@ -30,6 +30,7 @@ impl NetworkOptions {
     ) -> Result<Self, OptionError> {
         let options = Options(options);
         options.check_driver(DriverName::Overlay, overlay::OWN)?;
+        lan::check_none(options)?;
         options.check_known(&[switched::KNOWN, OWN])?;
         options.only_flag(key::DEFAULT_BRIDGE, false)?;
         options.only(key::TRUSTED_HOST_INTERFACES, &[""])?;
@@ -38,19 +39,6 @@ impl NetworkOptions {
             inhibit_ipv4: options.flag(key::INHIBIT_IPV4)?.unwrap_or(false),
             icc: options.flag(key::ENABLE_ICC)?.unwrap_or(true),
         })
-    }
-
-    /// Refuses an MTU that IPv6 cannot live with.
-    pub(super) fn check_mtu_for(&self, ipv6: bool) -> Result<(), OptionError> {
-        match self.switch.mtu {
-            Some(mtu) if ipv6 && mtu < MTU_MIN_V6 => Err(OptionError::Conflict {
-                key: key::MTU,
-                value: mtu.to_string(),
-                other: "IPv6",
-                hint: "use 1280 or more",
-            }),
-            _ => Ok(()),
-        }
     }
 }
 
@@ -97,12 +85,5 @@ mod tests {
             parse("mtu", "1400").unwrap_err().to_string(),
             "unknown option \"mtu\"; did you mean com.docker.network.driver.mtu?"
         );
-    }
-
-    #[test]
-    fn ipv6_wants_1280_bytes() {
-        let options = parse(key::MTU, "1279").unwrap();
-        assert!(options.check_mtu_for(false).is_ok());
-        assert!(options.check_mtu_for(true).is_err());
     }
 }

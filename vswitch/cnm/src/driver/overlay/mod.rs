@@ -12,6 +12,7 @@ use super::switched::{self, EndpointOptions};
 use super::{Driver, DriverName, InterfacePlan, Publishing};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::gateway::NextHop;
 use crate::mac::mac_for;
 use crate::network::{Network, NetworkRequest};
 use crate::option_key;
@@ -52,7 +53,12 @@ impl Driver for Overlay {
         subnets::plan(request, &options.switch)
     }
 
-    fn complete(&self, network: Network, others: &[&Network]) -> Result<Network, Error> {
+    fn complete(
+        &self,
+        _request: &NetworkRequest,
+        network: Network,
+        others: &[&Network],
+    ) -> Result<Network, Error> {
         let options = options(&network)?;
         Ok(Network {
             overlay: Some(OverlayRecord {
@@ -110,8 +116,8 @@ impl Driver for Overlay {
         switched::interface(options.switch, endpoint).map(Some)
     }
 
-    fn next_hop(&self, network: &Network, segment: &Segment<'_>, family: Family) -> Option<IpAddr> {
-        switched::next_hop(network, segment, family)
+    fn next_hop(&self, network: &Network, endpoint: &Endpoint, family: Family) -> Option<NextHop> {
+        switched::next_hop(network, &network.segment_of(endpoint)?, family)
     }
 
     fn route_to(&self, network: &Network) -> Result<BTreeSet<String>, Error> {
@@ -203,7 +209,7 @@ fn tunnels(
 
 /// As libnetwork's overlay: what is in the network's other segments goes to the gateway of one's own, be
 /// the network internal or not.
-fn routes_to_siblings(network: &Network, endpoint: &Endpoint) -> Vec<(IpNet, IpAddr)> {
+fn routes_to_siblings(network: &Network, endpoint: &Endpoint) -> Vec<(IpNet, NextHop)> {
     let Some(own) = network.segment_of(endpoint) else {
         return Vec::new();
     };
@@ -214,7 +220,7 @@ fn routes_to_siblings(network: &Network, endpoint: &Endpoint) -> Vec<(IpNet, IpA
         .flat_map(Segment::subnets)
         .filter_map(|record| {
             let gateway = own.subnet(Family::of(record.subnet))?.gateway?;
-            Some((record.subnet, gateway))
+            Some((record.subnet, NextHop::Router(gateway)))
         })
         .collect()
 }

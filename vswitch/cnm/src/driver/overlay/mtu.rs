@@ -140,6 +140,8 @@ mod tests {
             }),
             options,
             labels: std::collections::BTreeMap::new(),
+            ipam: crate::lan::Ipam::Default,
+            lan: None,
         }
     }
 

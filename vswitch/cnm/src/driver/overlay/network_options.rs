@@ -8,7 +8,7 @@ use super::vnis;
 use vswitch_vxlan::ecn::Dscp;
 
 use crate::driver::switched::{self, FDB_LIMIT_MAX, MTU_MAX, MTU_MIN, SwitchOptions};
-use crate::driver::{DriverName, bridge};
+use crate::driver::{DriverName, bridge, lan};
 use crate::option_key as key;
 use crate::options::{OptionError, Options, invalid};
 use crate::segment::family_of;
@@ -68,6 +68,7 @@ impl NetworkOptions {
     ) -> Result<Self, OptionError> {
         let options = Options(options);
         options.check_driver(DriverName::Bridge, bridge::OWN)?;
+        lan::check_none(options)?;
         options.check_known(&[switched::KNOWN, OWN, &[key::INNER_MTU]])?;
         check_unencrypted(options)?;
         let flag = |key, default: bool| Ok::<_, OptionError>(options.flag(key)?.unwrap_or(default));

@@ -8,10 +8,9 @@ use vswitch_ipam::{
     plan as place,
 };
 
-use crate::driver::switched::{SwitchOptions, choose_gateway, families};
+use crate::driver::switched::{SwitchOptions, check_count, choose_gateway, families};
 use crate::error::{Error, OverlayError};
 use crate::network::{Network, NetworkRequest};
-use crate::segment::MOST_SEGMENTS;
 
 /// The pools to request, IPv4 first.
 pub(super) fn plan(
@@ -45,23 +44,6 @@ pub(super) fn plan(
 pub(super) fn check(network: &Network) -> Result<(), Error> {
     let subnets: Vec<IpNet> = network.subnets.iter().map(|record| record.subnet).collect();
     check_count(&network.name, &subnets)
-}
-
-fn check_count(name: &str, subnets: &[IpNet]) -> Result<(), Error> {
-    let of = |family| {
-        subnets
-            .iter()
-            .filter(|net| Family::of(**net) == family)
-            .count()
-    };
-    match of(Family::V4).max(of(Family::V6)) {
-        0..=MOST_SEGMENTS => Ok(()),
-        segments => Err(Error::Overlay(OverlayError::TooManySegments {
-            name: name.to_owned(),
-            segments,
-            most: MOST_SEGMENTS,
-        })),
-    }
 }
 
 /// What nobody chose comes from the block of Docker's swarms. The host's default pools are its own: other

@@ -1,7 +1,6 @@
-//! What the networks have in common that the switch carries: bridge and overlay.
+//! What the networks have in common that the switch carries.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use ipnet::IpNet;
 use vswitch_ipam::Family;
@@ -9,6 +8,7 @@ use vswitch_ipam::Family;
 use super::{InterfacePlan, Publishing};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::gateway::NextHop;
 use crate::interface_name::MAX_LEN;
 use crate::mac::mac_for;
 use crate::network::Network;
@@ -25,7 +25,7 @@ pub(super) use endpoint_options::EndpointOptions;
 pub(super) use network_options::{
     FDB_LIMIT_MAX, KNOWN, MTU_MAX, MTU_MIN, MTU_MIN_V6, SwitchOptions,
 };
-pub(super) use subnets::{choose_gateway, families};
+pub(super) use subnets::{check_count, choose_gateway, families};
 
 /// Any sandbox but the host itself can be on such a network.
 pub(super) fn check_sandbox(network: &Network, sandbox: &SandboxKey) -> Result<(), Error> {
@@ -51,8 +51,13 @@ pub(super) fn interface(
 }
 
 /// Where endpoints of a segment can send what is not on their link.
-pub(super) fn next_hop(network: &Network, segment: &Segment<'_>, family: Family) -> Option<IpAddr> {
-    segment.next_hop(family).filter(|_| !network.internal)
+pub(super) fn next_hop(
+    network: &Network,
+    segment: &Segment<'_>,
+    family: Family,
+) -> Option<NextHop> {
+    let router = segment.next_hop(family).filter(|_| !network.internal);
+    router.map(NextHop::Router)
 }
 
 /// The gateways of a segment, with the prefix lengths of their subnets.
@@ -92,6 +97,8 @@ pub(super) fn bridge(
             route_to: Vec::new(),
         },
         overlay: None,
+        lan: None,
+        l3: None,
     }
 }
 
@@ -152,12 +159,14 @@ pub(super) fn port(
         mtu,
         isolated: false,
         published: endpoint.published.clone(),
+        slaac: false,
+        lan: false,
     }))
 }
 
 /// The option's name for the first segment, else `br-` and the beginning of the id; the others' end with
 /// their index.
-fn host_port(network: &Network, index: u8, options: &SwitchOptions) -> String {
+pub(super) fn host_port(network: &Network, index: u8, options: &SwitchOptions) -> String {
     let id = network.id.short();
     match (index, &options.host_port) {
         (0, Some(name)) => name.clone(),
@@ -190,6 +199,8 @@ mod tests {
             options: BTreeMap::new(),
             labels: BTreeMap::new(),
             overlay: None,
+            ipam: crate::lan::Ipam::Default,
+            lan: None,
         };
         let name = |index, given: &[(&str, &str)]| {
             let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());

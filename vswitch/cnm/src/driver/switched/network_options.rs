@@ -1,4 +1,4 @@
-//! The options that bridge and overlay networks share.
+//! The options that networks share.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -145,6 +145,19 @@ impl SwitchOptions {
                 .number(key::STORM_LIMIT, 0..=STORM_PPS_MAX, "frames a second")?
                 .filter(|limit| *limit > 0),
         })
+    }
+
+    /// Refuses an MTU that IPv6 cannot live with.
+    pub(in crate::driver) fn check_mtu_for(&self, ipv6: bool) -> Result<(), OptionError> {
+        match self.mtu {
+            Some(mtu) if ipv6 && mtu < MTU_MIN_V6 => Err(OptionError::Conflict {
+                key: key::MTU,
+                value: mtu.to_string(),
+                other: "IPv6",
+                hint: "use 1280 or more",
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the network is to have no gateway of `family`.
@@ -326,6 +339,13 @@ mod tests {
         assert_eq!(options.host_binding, Some("::1".parse().unwrap()));
         let names: Vec<&str> = options.route_to.iter().map(String::as_str).collect();
         assert_eq!(names, ["db", "web"]);
+    }
+
+    #[test]
+    fn ipv6_wants_1280_bytes() {
+        let options = parse(key::MTU, "1279").unwrap();
+        assert!(options.check_mtu_for(false).is_ok());
+        assert!(options.check_mtu_for(true).is_err());
     }
 
     #[test]

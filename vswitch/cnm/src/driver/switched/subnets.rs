@@ -1,10 +1,12 @@
-//! What families a network has, and which of its subnets have a gateway.
+//! How many subnets a network has, of what families, and which of them have a gateway.
 
+use ipnet::IpNet;
 use vswitch_ipam::{Family, GatewayRequest, PoolRequest, SubnetRequest};
 
 use super::network_options::SwitchOptions;
 use crate::error::Error;
 use crate::network::NetworkRequest;
+use crate::segment::MOST_SEGMENTS;
 
 /// The families the network is to have; a subnet of one that nobody mentioned brings it along.
 pub(in crate::driver) fn families(
@@ -56,6 +58,24 @@ pub(in crate::driver) fn choose_gateway(
             Ok(())
         }
         _ => Ok(()),
+    }
+}
+
+/// Checks that the subnets make no more segments than a network can have.
+pub(in crate::driver) fn check_count(name: &str, subnets: &[IpNet]) -> Result<(), Error> {
+    let of = |family| {
+        subnets
+            .iter()
+            .filter(|net| Family::of(**net) == family)
+            .count()
+    };
+    match of(Family::V4).max(of(Family::V6)) {
+        0..=MOST_SEGMENTS => Ok(()),
+        segments => Err(Error::TooManySegments {
+            name: name.to_owned(),
+            segments,
+            most: MOST_SEGMENTS,
+        }),
     }
 }
 
