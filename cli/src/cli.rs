@@ -9,7 +9,7 @@ use vswitch_api::{Client, DEFAULT_SOCKET, SOCKET_VARIABLE};
 
 use crate::output::Output;
 use crate::{
-    completions, conntrack, endpoint, exec, fdb, neighbour, network, publish, remote, route,
+    completions, conntrack, endpoint, exec, fdb, lease, neighbour, network, publish, remote, route,
     sandbox, stats, version, vtep,
 };
 
@@ -72,6 +72,7 @@ pub(crate) enum Command {
     Ports(publish::ListPorts),
     Vtep(vtep::Vteps),
     Remote(remote::Remotes),
+    Leases(lease::ListLeases),
     Fdb(fdb::ListFdb),
     Neigh(neighbour::ListNeighbours),
     Conntrack(conntrack::Conntrack),
@@ -108,6 +109,7 @@ impl Cli {
                 Command::Ports(command) => command.run(&client, &output).await,
                 Command::Vtep(command) => command.run(&client, &output).await,
                 Command::Remote(command) => command.run(&client, &output).await,
+                Command::Leases(command) => command.run(&client, &output).await,
                 Command::Fdb(command) => command.run(&client, &output).await,
                 Command::Neigh(command) => command.run(&client, &output).await,
                 Command::Conntrack(command) => command.run(&client, &output).await,
@@ -153,6 +155,10 @@ mod tests {
             "vsctl add-net web -d bridge --subnet 10.1.0.0/16 --gateway 10.1.0.1",
             "vsctl add-net web --ip-range 10.1.2.0/24 --aux-address nas=10.1.0.9 --ipv6 --internal",
             "vsctl add-net web -d overlay -o peers=192.0.2.2,2001:db8::3 -o vni=7",
+            "vsctl add-net lan -d macvlan -o parent=eth0.100 -o macvlan_mode=vepa --gateway 10.1.0.1",
+            "vsctl add-net lan -d ipvlan -o parent=eth0 -o ipvlan_mode=l3s -o ipvlan_flag=private",
+            "vsctl add-net lan -d macvlan -o parent=eth0 --ipam dhcp",
+            "vsctl add-net web --ipam-driver default",
             "vsctl add-net web --label a=b --label c -o com.docker.network.driver.mtu=9000",
             "vsctl rm-net web",
             "vsctl rm-net web db --force",
@@ -188,6 +194,8 @@ mod tests {
             "vsctl remote add web 02:42:00:00:00:07 192.0.2.2 --ip 10.1.0.7 --ip fd00::7",
             "vsctl remote del web 02:42:00:00:00:07 02:42:00:00:00:08",
             "vsctl remote rm web 02:42:00:00:00:07",
+            "vsctl leases",
+            "vsctl leases lan --json",
             "vsctl fdb",
             "vsctl fdb web",
             "vsctl neigh",
@@ -223,6 +231,8 @@ mod tests {
             ("vsctl add-net web --gateway gw", "--gateway"),
             ("vsctl add-net web --aux-address 10.1.0.9", "NAME=IP"),
             ("vsctl add-net web -o mtu", "KEY=VALUE"),
+            ("vsctl add-net lan --ipam static", "default, dhcp"),
+            ("vsctl leases lan blue", "'blue'"),
             ("vsctl rm-net", "<NAME>"),
             ("vsctl attach web", "<SANDBOX>"),
             ("vsctl attach web blue --ip fd00::1", "--ip"),

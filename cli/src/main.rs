@@ -11,6 +11,7 @@ mod conntrack;
 mod endpoint;
 mod exec;
 mod fdb;
+mod lease;
 mod neighbour;
 mod network;
 mod output;

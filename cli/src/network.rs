@@ -25,14 +25,21 @@ Examples:
   vsctl add-net db -o vswitch.route-to=web
   vsctl add-net wide -d overlay -o peers=192.0.2.2,192.0.2.3 \\
       --subnet 10.20.0.0/24 --ip-range 10.20.0.64/26
+  vsctl add-net lan -d macvlan -o parent=eth0.100 --subnet 192.0.2.0/24 \\
+      --gateway 192.0.2.1 --ip-range 192.0.2.64/26
+  vsctl add-net lan -d macvlan -o parent=eth0 --ipam dhcp
 
 A DRIVER is bridge (a switch on this host), overlay (one that spans hosts: frames
-to the others travel in UDP, as VXLAN), host or none (of which there is one each).
+to the others travel in UDP, as VXLAN), macvlan (the physical network behind a NIC,
+on which each sandbox has a MAC address of its own), ipvlan (the same, with the
+MAC address of the NIC), host or none (of which there is one each).
 
 Without --subnet the network gets the next free one of Docker's default pools
 that overlaps no route of the host. Gateways, ranges and auxiliary addresses
 belong to the subnet that contains them. An overlay has the same subnets on all
-hosts, and on each a range of its own to give out addresses from.
+hosts, and on each a range of its own to give out addresses from. For macvlan and
+ipvlan say the subnet and the router of the physical network, and a range that
+nobody else there gives out addresses from; or let its DHCP server (--ipam dhcp).
 
 Options (-o): Docker's com.docker.network.* keys, and
   vswitch.ageing=SECONDS       how long a learned MAC address is kept (300)
@@ -57,18 +64,36 @@ Of an overlay:
   learning=BOOL                learn from frames who is where (true)
   inner-vlan=BOOL              carry tagged frames (false)
   arp-suppress=BOOL            answer ARP and ND for addresses that are known (true)
-  vswitch.peer-fdb-limit=N     how many MAC addresses are learned from one host (2048)")]
+  vswitch.peer-fdb-limit=N     how many MAC addresses are learned from one host (2048)
+Of macvlan and ipvlan:
+  parent=NIC, parent=NIC.VLAN  the way to the physical network (none: internal)
+  vlan=N                       the VLAN, 1 to 4094, as in parent=NIC.N
+  vlan_protocol=PROTOCOL       its tag: 802.1Q, or 802.1ad (a service tag)
+  macvlan_mode=MODE            sandboxes reach each other: bridge (here), vepa (by the
+                               switch that the NIC is plugged into), private (never);
+                               passthru (one sandbox has the NIC for itself)
+  ipvlan_mode=MODE             l2 (on the physical network), l3 or l3s (routed to it)
+  ipvlan_flag=FLAG             bridge, private and, in l2, vepa, as above
+  host_access=BOOL             the host reaches the sandboxes, and they it (false);
+                               it is there with the NIC's addresses, or in a VLAN with
+                               --aux-address host=IP
+  mac_nat=BOOL                 macvlan with the NIC's MAC address on the wire, for
+                               networks that admit one a port, such as Wi-Fi (false)
+  dad=BOOL                     ask who has an address before it is used (true)")]
 pub(crate) struct AddNet {
     /// What to call it
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     name: String,
-    /// bridge, overlay, host or none
+    /// bridge, overlay, macvlan, ipvlan, host or none
     #[arg(short, long, default_value = "bridge")]
     driver: String,
+    /// Who gives out addresses: the switch, or the physical network's DHCP server (default: default)
+    #[arg(long, visible_alias = "ipam-driver", value_name = "DRIVER", value_parser = ["default", "dhcp"])]
+    ipam: Option<String>,
     /// A subnet in CIDR notation; one for IPv4, one for IPv6
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = argument::subnet)]
     subnet: Vec<IpNet>,
-    /// The router's address in a subnet (default: the first)
+    /// The router's address in a subnet (default: the first; of macvlan and ipvlan, none)
     #[arg(long, value_name = "IP", value_delimiter = ',')]
     gateway: Vec<IpAddr>,
     /// Give out addresses of this part of a subnet only
@@ -152,6 +177,7 @@ impl AddNet {
         NetworkCreate {
             name: self.name,
             driver: self.driver,
+            ipam: self.ipam,
             subnets: self.subnet,
             gateways: self.gateway,
             ip_ranges: self.ip_range,
@@ -271,6 +297,19 @@ mod tests {
         // As with Docker, the last one counts.
         assert_eq!(request.options["a"], "3");
         assert_eq!(request.options["b"], "2");
+    }
+
+    #[test]
+    fn who_gives_out_addresses_is_said_in_either_way() {
+        for line in [
+            "vsctl add-net lan -d macvlan -o parent=eth0.100 --ipam dhcp",
+            "vsctl add-net lan --driver macvlan --opt parent=eth0.100 --ipam-driver=dhcp",
+        ] {
+            let request = request(line);
+            assert_eq!(request.driver, "macvlan");
+            assert_eq!(request.ipam.as_deref(), Some("dhcp"), "{line}");
+            assert_eq!(request.options["parent"], "eth0.100");
+        }
     }
 
     #[test]

@@ -401,6 +401,51 @@ fn addresses_on_other_hosts_are_added_listed_and_removed() {
 }
 
 #[test]
+fn addresses_from_a_dhcp_server_are_asked_for_and_listed() {
+    let leases = r#"[
+        {"network":"lan","sandbox":"red","ifname":"eth0","mac":"02:42:00:00:00:08","address":null,
+         "router":null,"server":null,"state":"asking","expires_in":null},
+        {"network":"lan","sandbox":"blue","ifname":"eth0","mac":"02:42:00:00:00:07",
+         "address":"192.0.2.7/24","router":"192.0.2.254","server":"192.0.2.1","state":"bound",
+         "expires_in":3600}]"#;
+    let daemon = FakeDaemon::start(move |question| match question.line.as_str() {
+        "POST /v1/networks" if question.body.contains(r#""ipam":"dhcp""#) => {
+            (201, format!(r#"{{"id":"{ID}"}}"#))
+        }
+        "GET /v1/leases?network=lan" => (200, leases.to_owned()),
+        "GET /v1/leases" => (200, "[]".to_owned()),
+        line => (500, refusal("wrong", line)),
+    });
+    let lan = [
+        "add-net",
+        "lan",
+        "-d",
+        "macvlan",
+        "-o",
+        "parent=eth0",
+        "--ipam",
+        "dhcp",
+    ];
+    assert_eq!(daemon.run(&lan), (0, format!("{ID}\n"), String::new()));
+    assert_eq!(
+        daemon.run(&["leases", "lan"]),
+        (
+            0,
+            "NETWORK   SANDBOX   INTERFACE   MAC                 ADDRESS        ROUTER        SERVER      STATE    EXPIRES-IN\n\
+             lan       blue      eth0        02:42:00:00:00:07   192.0.2.7/24   192.0.2.254   192.0.2.1   bound         3600s\n\
+             lan       red       eth0        02:42:00:00:00:08   -              -             -           asking            -\n"
+                .to_owned(),
+            String::new()
+        )
+    );
+    let (_, stdout, _) = daemon.run(&["leases", "lan", "--json"]);
+    let listed: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(listed[0]["expires_in"], 3600);
+    assert_eq!(listed[1]["address"], serde_json::Value::Null);
+    assert_eq!(daemon.run(&["leases", "--json"]).1, "[]\n");
+}
+
+#[test]
 fn conversations_are_filtered_watched_and_flushed() {
     let session = r#"{"network":"web","sandbox":"blue","protocol":"udp","state":"unreplied",
         "inside":"10.1.0.2:5000","external":"192.0.2.1:5000","remote":"198.51.100.1:53",
@@ -540,7 +585,9 @@ fn completions_are_a_script() {
     for shell in ["bash", "zsh", "fish"] {
         let (code, stdout, stderr) = daemon.run(&["completions", shell]);
         assert_eq!((code, stderr.as_str()), (0, ""));
-        assert!(stdout.contains("add-net"), "{shell}");
+        for word in ["add-net", "leases", "dhcp"] {
+            assert!(stdout.contains(word), "{shell}: {word}");
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A network in full, in the words of `docker network inspect`.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -19,7 +19,7 @@ pub struct NetworkInspect {
     pub created: Timestamp,
     /// `local`: of this host only; `global`: an overlay, which other hosts may be in.
     pub scope: String,
-    /// `bridge`, `overlay`, `host`, `null`.
+    /// `bridge`, `overlay`, `macvlan`, `ipvlan`, `host`, `null`.
     pub driver: String,
     /// Endpoints get IPv6 addresses.
     #[serde(rename = "EnableIPv6")]
@@ -35,13 +35,17 @@ pub struct NetworkInspect {
     pub labels: BTreeMap<String, String>,
     /// What is attached, by sandbox as the user wrote it (`web`, `/proc/7/ns/net`, `pid:7`).
     pub containers: BTreeMap<String, InspectContainer>,
+    /// Of `macvlan` and `ipvlan`: the interface that leads to the physical network. Docker has no such field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<InspectParent>,
 }
 
 /// `IPAM` of a network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct InspectIpam {
-    /// `default`: the switch's own address management; `null`: no addresses.
+    /// `default`: the switch's own address management; `dhcp`: a server on the physical network; `null`: no
+    /// addresses.
     pub driver: String,
     /// None are known.
     pub options: BTreeMap<String, String>,
@@ -84,4 +88,74 @@ pub struct InspectContainer {
     /// With prefix length: `fd00::2/64`.
     #[serde(rename = "IPv6Address")]
     pub ipv6_address: String,
+    /// What the DHCP server gave it; none with other address management. Docker has no such field.
+    #[serde(rename = "Lease", default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<InspectLease>,
+}
+
+/// The lease of one endpoint, beside its address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct InspectLease {
+    /// Who gave the address.
+    pub server: Ipv4Addr,
+    /// The router that the server named first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub router: Option<Ipv4Addr>,
+    /// Seconds until the address has to be given up; left out for an address that was given for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<u64>,
+}
+
+/// The parent of a network: what is not there, as while the interface is missing, is left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct InspectParent {
+    /// The interface's name, without the VLAN.
+    pub name: String,
+    /// Whether it can carry frames.
+    pub state: ParentState,
+    /// Six hexadecimal octets with colons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+    /// Octets of IP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
+    /// The tag that the network's frames have on the wire, 1 to 4094; left out: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<u16>,
+    /// Which frames the interface takes off the wire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<ParentFilter>,
+}
+
+/// Whether a parent can carry frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ParentState {
+    /// It can.
+    #[serde(rename = "up")]
+    Up,
+    /// It is up, and the other end of its cable is not.
+    #[serde(rename = "no link")]
+    NoLink,
+    /// The host has it down.
+    #[serde(rename = "down")]
+    Down,
+    /// The host has no interface of that name.
+    #[serde(rename = "missing")]
+    Missing,
+}
+
+/// How a parent is told which frames from the wire are for endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ParentFilter {
+    /// The interface takes frames for the endpoints' MAC addresses, each of which it was told.
+    #[serde(rename = "unicast")]
+    Unicast,
+    /// It takes all frames: it has no room for the addresses, or a network wants all (`passthru`).
+    #[serde(rename = "promiscuous")]
+    Promiscuous,
+    /// Endpoints have the interface's own MAC address on the wire.
+    #[serde(rename = "shared MAC")]
+    SharedMac,
 }

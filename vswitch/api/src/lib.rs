@@ -27,6 +27,7 @@
 //! | `GET /v1/ports` | [`NetworkQuery`] | `[PublishedPort]` |
 //! | `GET /v1/vteps` | [`NetworkQuery`] | `[Vtep]` |
 //! | `GET /v1/remotes` | [`NetworkQuery`] | `[Remote]` |
+//! | `GET /v1/leases` | [`NetworkQuery`] | `[Lease]` |
 //! | `GET /v1/conntrack` | [`ConntrackQuery`] | `[Session]` |
 //! | `DELETE /v1/conntrack` | [`FlushQuery`] | 204 |
 //! | `GET /v1/conntrack/stats` | | [`NatStats`] |
@@ -45,6 +46,7 @@ mod endpoint;
 mod error_body;
 mod fdb;
 mod inspect;
+mod lease;
 mod neighbour;
 mod network;
 mod port;
@@ -63,9 +65,13 @@ pub use conntrack::{
 pub use endpoint::{Attach, DetachQuery, Endpoint};
 pub use error_body::{ErrorBody, ErrorDetail};
 pub use fdb::{EntryOrigin, FdbEntry};
-pub use inspect::{InspectConfig, InspectContainer, InspectIpam, NetworkInspect};
+pub use inspect::{
+    InspectConfig, InspectContainer, InspectIpam, InspectLease, InspectParent, NetworkInspect,
+    ParentFilter, ParentState,
+};
 /// A point in time; RFC 3339 as text.
 pub use jiff::Timestamp;
+pub use lease::{Lease, LeaseState};
 pub use neighbour::NeighbourEntry;
 pub use network::{
     NetworkCreate, NetworkCreated, NetworkQuery, NetworkSummary, RemoveNetworkQuery,

@@ -14,13 +14,18 @@ use serde::{Deserialize, Serialize};
 pub struct NetworkCreate {
     /// What users call it.
     pub name: String,
-    /// `bridge`, `overlay`, `host`, `null`.
+    /// `bridge`, `overlay`, `macvlan`, `ipvlan`, `host`, `null`.
     #[serde(default = "bridge")]
     pub driver: String,
+    /// Who gives out addresses. `default`: the switch; `dhcp`: the DHCP server of the physical network that a
+    /// `macvlan` or `ipvlan` network is on. None: `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipam: Option<String>,
     /// One per address pool; none: a default pool.
     #[serde(default)]
     pub subnets: Vec<IpNet>,
-    /// Address of the router in each subnet; none: the first address.
+    /// Address of the router in each subnet; none: the first address, but for `macvlan` and `ipvlan`, where nobody
+    /// is the router then.
     #[serde(default)]
     pub gateways: Vec<IpAddr>,
     /// The part of each subnet that addresses are given out from; none: all of it.
@@ -48,7 +53,8 @@ pub struct NetworkCreate {
 pub struct NetworkCreated {
     /// 64 hexadecimal digits.
     pub id: String,
-    /// What is not as the user may think, such as an MTU that the way to a VTEP does not have; a sentence each.
+    /// What is not as the user may think, such as an MTU that the way to a VTEP does not have, or a parent
+    /// interface that is down; a sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
@@ -60,7 +66,7 @@ pub struct NetworkSummary {
     pub id: String,
     /// What users call it.
     pub name: String,
-    /// `bridge`, `overlay`, `host`, `null`.
+    /// `bridge`, `overlay`, `macvlan`, `ipvlan`, `host`, `null`.
     pub driver: String,
     /// `local`: of this host only; `global`: an overlay, which other hosts may be in.
     pub scope: String,
@@ -95,6 +101,7 @@ impl NetworkCreate {
         Self {
             name: name.into(),
             driver: bridge(),
+            ipam: None,
             subnets: Vec::new(),
             gateways: Vec::new(),
             ip_ranges: Vec::new(),

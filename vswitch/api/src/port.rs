@@ -10,7 +10,8 @@ pub struct Port {
     /// Unique among the ports of its network. An endpoint's: `vs-` and 12 digits of its id; the host port's: the
     /// name of its interface (`br-…`); the router's: `gateway`. A VTEP's: `vtep-192.0.2.2`, and
     /// `vtep-192.0.2.2/4097` in a network of several segments. That of the sockets which all VTEPs of a UDP port
-    /// share: `underlay-4789`, and `underlay-[2001:db8::1]:4789` where several local addresses have it.
+    /// share: `underlay-4789`, and `underlay-[2001:db8::1]:4789` where several local addresses have it. The
+    /// physical network behind `eth0`, which macvlan and ipvlan networks share: `parent-eth0`.
     pub name: String,
     /// The sandbox that the port leads to; `host` for the host port and uplinks, none for the others.
     pub sandbox: Option<String>,

@@ -9,13 +9,13 @@ use crate::Port;
 /// One element of the answer to `GET /v1/stats`. Counted since the daemon took the port up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortStats {
-    /// The network's name; `host` for ports of none, which are uplinks and underlays.
+    /// The network's name; `host` for ports of none, which are uplinks, underlays and parents.
     pub network: String,
     /// The port.
     pub port: Port,
-    /// Into the switch: sent by the sandbox, or by the host behind the VTEP.
+    /// Into the switch: sent by the sandbox, by the host behind the VTEP, or by the physical network.
     pub rx: Traffic,
-    /// Out of the switch: received by the sandbox, or by the host behind the VTEP.
+    /// Out of the switch: received by the sandbox, by the host behind the VTEP, or by the physical network.
     pub tx: Traffic,
     /// Frames that were joined with the frame before them into one write to this port.
     pub coalesced: u64,

@@ -172,6 +172,10 @@ async fn lists_are_asked_for_whole_or_in_part() {
     assert_eq!(server.asked(), "GET /v1/vteps ");
     assert!(client.remotes(Some("wide")).await.unwrap().is_empty());
     assert_eq!(server.asked(), "GET /v1/remotes?network=wide ");
+    assert!(client.leases(None).await.unwrap().is_empty());
+    assert_eq!(server.asked(), "GET /v1/leases ");
+    assert!(client.leases(Some("lan")).await.unwrap().is_empty());
+    assert_eq!(server.asked(), "GET /v1/leases?network=lan ");
     let all = ConntrackQuery::default();
     assert!(client.conntrack(&all).await.unwrap().is_empty());
     assert_eq!(server.asked(), "GET /v1/conntrack ");

@@ -10,11 +10,12 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, from_value, json, to_value};
 use vswitch_api::{
     Attach, ConntrackQuery, DetachQuery, Endpoint, EntryOrigin, ErrorBody, FdbEntry, FlushQuery,
-    InspectConfig, InspectContainer, InspectIpam, NatStats, NeighbourEntry, NetworkCreate,
-    NetworkCreated, NetworkInspect, NetworkQuery, NetworkSummary, Port, PortBinding, PortStats,
-    Publish, PublishedPort, Remote, RemoveNetworkQuery, RouteEntry, RouteKind, RouteOrigin,
-    Sandbox, SandboxCreate, Session, SessionProtocol, SessionState, StatsQuery, Traffic, Version,
-    Vtep, VtepCreate, VtepOrigin,
+    InspectConfig, InspectContainer, InspectIpam, InspectLease, InspectParent, Lease, LeaseState,
+    NatStats, NeighbourEntry, NetworkCreate, NetworkCreated, NetworkInspect, NetworkQuery,
+    NetworkSummary, ParentFilter, ParentState, Port, PortBinding, PortStats, Publish,
+    PublishedPort, Remote, RemoveNetworkQuery, RouteEntry, RouteKind, RouteOrigin, Sandbox,
+    SandboxCreate, Session, SessionProtocol, SessionState, StatsQuery, Traffic, Version, Vtep,
+    VtepCreate, VtepOrigin,
 };
 
 /// The value is that JSON, and that JSON is the value.
@@ -135,8 +136,10 @@ fn inspect_is_spelt_as_docker_spells_it() {
                 mac_address: "02:42:0a:14:05:00".to_owned(),
                 ipv4_address: "10.20.5.0/16".to_owned(),
                 ipv6_address: String::new(),
+                lease: None,
             },
         )]),
+        parent: None,
     };
     same(
         &network,
@@ -184,11 +187,76 @@ fn inspect_keeps_dockers_order_of_fields() {
         mac_address: String::new(),
         ipv4_address: String::new(),
         ipv6_address: String::new(),
+        lease: None,
     })
     .unwrap();
     assert_eq!(
         text,
         r#"{"Name":"blue","EndpointID":"","MacAddress":"","IPv4Address":"","IPv6Address":""}"#
+    );
+}
+
+#[test]
+fn inspect_tells_of_the_parent_and_of_leases() {
+    let parent = InspectParent {
+        name: "eth0".to_owned(),
+        state: ParentState::Up,
+        mac: Some("02:00:00:00:00:01".to_owned()),
+        mtu: Some(1500),
+        vlan: Some(100),
+        filter: Some(ParentFilter::Unicast),
+    };
+    same(
+        &parent,
+        json!({
+            "Name": "eth0",
+            "State": "up",
+            "Mac": "02:00:00:00:00:01",
+            "Mtu": 1500,
+            "Vlan": 100,
+            "Filter": "unicast",
+        }),
+    );
+    same(
+        &InspectParent {
+            state: ParentState::Missing,
+            mac: None,
+            mtu: None,
+            vlan: None,
+            filter: None,
+            ..parent
+        },
+        json!({"Name": "eth0", "State": "missing"}),
+    );
+    same(&ParentState::NoLink, json!("no link"));
+    same(&ParentState::Down, json!("down"));
+    same(&ParentFilter::Promiscuous, json!("promiscuous"));
+    same(&ParentFilter::SharedMac, json!("shared MAC"));
+
+    let lease = InspectLease {
+        server: "192.0.2.1".parse().unwrap(),
+        router: Some("192.0.2.254".parse().unwrap()),
+        expires_in: Some(3600),
+    };
+    let json = json!({"Server": "192.0.2.1", "Router": "192.0.2.254", "ExpiresIn": 3600});
+    same(&lease, json.clone());
+    same(
+        &InspectContainer {
+            name: "blue".to_owned(),
+            endpoint_id: String::new(),
+            mac_address: String::new(),
+            ipv4_address: "192.0.2.7/24".to_owned(),
+            ipv6_address: String::new(),
+            lease: Some(lease),
+        },
+        json!({
+            "Name": "blue",
+            "EndpointID": "",
+            "MacAddress": "",
+            "IPv4Address": "192.0.2.7/24",
+            "IPv6Address": "",
+            "Lease": json,
+        }),
     );
 }
 
@@ -208,6 +276,7 @@ fn a_network_in_full() {
         &NetworkCreate {
             name: "web".to_owned(),
             driver: "bridge".to_owned(),
+            ipam: Some("default".to_owned()),
             subnets: vec!["10.20.0.0/16".parse().unwrap()],
             gateways: vec!["10.20.0.1".parse().unwrap()],
             ip_ranges: vec!["10.20.5.0/24".parse().unwrap()],
@@ -220,6 +289,7 @@ fn a_network_in_full() {
         json!({
             "name": "web",
             "driver": "bridge",
+            "ipam": "default",
             "subnets": ["10.20.0.0/16"],
             "gateways": ["10.20.0.1"],
             "ip_ranges": ["10.20.5.0/24"],
@@ -420,6 +490,10 @@ fn words_in_json_are_the_words_in_tables() {
     for origin in [Configured, Heard, Group] {
         same(&origin, json!(origin.as_str()));
     }
+    use LeaseState::{Asking, Bound, Rebinding, Renewing};
+    for state in [Bound, Renewing, Rebinding, Asking] {
+        same(&state, json!(state.as_str()));
+    }
     use SessionState as S;
     for state in [S::Unreplied, S::Established, S::Closing, S::Transitory] {
         same(&state, json!(state.as_str()));
@@ -495,6 +569,56 @@ fn a_remote_address_names_its_network_in_answers_only() {
     refused::<Remote>(
         json!({"mac": "02:42:0a:14:00:80", "vtep": "192.0.2.2", "ip": "10.20.0.128"}),
         "ip",
+    );
+}
+
+#[test]
+fn leases() {
+    let lease = Lease {
+        network: "lan".to_owned(),
+        sandbox: "blue".to_owned(),
+        ifname: "eth0".to_owned(),
+        mac: "02:42:c0:00:02:07".to_owned(),
+        address: Some("192.0.2.7/24".parse().unwrap()),
+        router: Some("192.0.2.254".parse().unwrap()),
+        server: Some("192.0.2.1".parse().unwrap()),
+        state: LeaseState::Bound,
+        expires_in: Some(3600),
+    };
+    same(
+        &lease,
+        json!({
+            "network": "lan",
+            "sandbox": "blue",
+            "ifname": "eth0",
+            "mac": "02:42:c0:00:02:07",
+            "address": "192.0.2.7/24",
+            "router": "192.0.2.254",
+            "server": "192.0.2.1",
+            "state": "bound",
+            "expires_in": 3600,
+        }),
+    );
+    same(
+        &Lease {
+            address: None,
+            router: None,
+            server: None,
+            state: LeaseState::Asking,
+            expires_in: None,
+            ..lease
+        },
+        json!({
+            "network": "lan",
+            "sandbox": "blue",
+            "ifname": "eth0",
+            "mac": "02:42:c0:00:02:07",
+            "address": null,
+            "router": null,
+            "server": null,
+            "state": "asking",
+            "expires_in": null,
+        }),
     );
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use hyper::Method;
 
 use crate::{
-    Attach, ConntrackQuery, Endpoint, FdbEntry, FlushQuery, NatStats, NeighbourEntry,
+    Attach, ConntrackQuery, Endpoint, FdbEntry, FlushQuery, Lease, NatStats, NeighbourEntry,
     NetworkCreate, NetworkCreated, NetworkInspect, NetworkSummary, PortStats, Publish,
     PublishedPort, Remote, RouteEntry, Sandbox, SandboxCreate, Session, SessionState, Version,
     Vtep, VtepCreate,
@@ -190,6 +190,15 @@ impl Client {
     pub async fn remove_remote(&self, network: &str, mac: &str) -> Result<(), ClientError> {
         let target = Target::new("networks").part(network).part("remotes");
         self.delete(target.part(mac)).await
+    }
+
+    /// Addresses that DHCP servers gave to endpoints, of one network or of all.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn leases(&self, network: Option<&str>) -> Result<Vec<Lease>, ClientError> {
+        self.get(Target::new("leases").query("network", network))
+            .await
     }
 
     /// All sandboxes that the daemon made or that have endpoints.
