@@ -9,10 +9,11 @@ use axum::Router;
 use axum::serve::Listener;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use vswitch_cnm::EndpointId;
 use vswitch_nat::{Nat, Record};
 use vswitch_netio::monitor::Monitor;
 
@@ -21,6 +22,7 @@ use crate::control::{Control, ControlThread, Handle};
 use crate::dataplane::{Dataplane, PortEvent};
 use crate::host_watch::HostWatch;
 use crate::http::{self, ApiSocket};
+use crate::leases::{self, Leases};
 use crate::outside::{DRAWN_PORTS, Outside};
 use crate::privilege;
 use crate::session_ledger::SessionLedger;
@@ -49,7 +51,8 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let outside = Outside::open(&config.uplink, daemon_id);
     let (nat, sessions) = translation(config, &outside)?;
     let (dataplane, events) = Dataplane::start(config.workers.get(), config.worker_nice, nat)?;
-    let control = Control::start(config, store, dataplane, outside, sessions)?;
+    let (leases, lease_events) = start_leases()?;
+    let control = Control::start(config, store, dataplane, outside, leases, sessions)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -64,7 +67,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
             metrics: metrics.map(tokio::net::TcpListener::from_std).transpose()?,
         };
         tracing::info!(socket = %socket.path().display(), %daemon_id, "ready");
-        serve(servers, handle, events).await
+        serve(servers, handle, events, lease_events).await
     });
     // No request comes any more, so no command either.
     drop(runtime);
@@ -91,6 +94,19 @@ fn translation(config: &Config, outside: &Outside) -> anyhow::Result<(Nat, Vec<R
     Ok((nat, sessions))
 }
 
+/// What became of whose lease.
+type LeaseEvent = (EndpointId, leases::Event);
+
+/// Who asks the physical network for addresses.
+fn start_leases() -> anyhow::Result<(Leases, UnboundedReceiver<LeaseEvent>)> {
+    let (sender, events) = unbounded_channel();
+    let leases = Leases::start(move |endpoint, event| {
+        // Nobody listens any more only while the daemon stops.
+        let _ = sender.send((endpoint, event));
+    })?;
+    Ok((leases, events))
+}
+
 /// Where requests come from.
 struct Servers {
     api: tokio::net::UnixListener,
@@ -101,6 +117,7 @@ async fn serve(
     servers: Servers,
     handle: Handle,
     events: UnboundedReceiver<PortEvent>,
+    lease_events: UnboundedReceiver<LeaseEvent>,
 ) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -116,6 +133,7 @@ async fn serve(
     }
     let mut watchers = JoinSet::new();
     watchers.spawn(forward_events(events, handle.clone()));
+    watchers.spawn(forward_lease_events(lease_events, handle.clone()));
     watchers.spawn(sweep(handle));
     notify(&[NotifyState::Ready]);
     tokio::select! {
@@ -155,6 +173,17 @@ where
 async fn forward_events(mut events: UnboundedReceiver<PortEvent>, control: Handle) {
     while let Some(event) = events.recv().await {
         if control.post(move |c| c.port_event(event)).is_err() {
+            return;
+        }
+    }
+}
+
+async fn forward_lease_events(mut events: UnboundedReceiver<LeaseEvent>, control: Handle) {
+    while let Some((endpoint, event)) = events.recv().await {
+        if control
+            .post(move |c| c.lease_event(endpoint, event))
+            .is_err()
+        {
             return;
         }
     }

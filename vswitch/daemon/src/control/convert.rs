@@ -5,23 +5,37 @@ use std::net::IpAddr;
 
 use vswitch_api as api;
 use vswitch_cnm::publish::{PortRange, PublishedPort};
-use vswitch_cnm::{DriverName, Endpoint, Network, SubnetRecord, option_key};
+use vswitch_cnm::{DriverName, Endpoint, Ipam, Lease, Network, SubnetRecord, option_key};
 use vswitch_ipam::Family;
 use vswitch_packet::MacAddr;
 
-use super::ControlError;
+use super::{ControlError, now};
 
 /// Whether a network is of this host alone.
 const fn scope(driver: DriverName) -> &'static str {
     match driver {
         DriverName::Overlay => "global",
-        DriverName::Bridge | DriverName::Host | DriverName::Null => "local",
+        DriverName::Bridge
+        | DriverName::Host
+        | DriverName::Null
+        | DriverName::Macvlan
+        | DriverName::Ipvlan => "local",
     }
 }
 
 pub(super) fn mac(text: &str) -> Result<MacAddr, ControlError> {
     text.parse()
         .map_err(|error| ControlError::Request(format!("MAC address {text:?}: {error}")))
+}
+
+pub(super) fn ipam(name: Option<&str>) -> Result<Ipam, ControlError> {
+    match name {
+        None | Some("default") => Ok(Ipam::Default),
+        Some("dhcp") => Ok(Ipam::Dhcp),
+        Some(other) => Err(ControlError::Request(format!(
+            "no IPAM driver {other:?} in this version; use default or dhcp"
+        ))),
+    }
 }
 
 pub(super) fn summary(network: &Network, ports: usize) -> api::NetworkSummary {
@@ -37,9 +51,13 @@ pub(super) fn summary(network: &Network, ports: usize) -> api::NetworkSummary {
 
 pub(super) fn inspect<'a>(
     network: &Network,
-    endpoints: impl Iterator<Item = &'a Endpoint>,
+    endpoints: impl Iterator<Item = (&'a Endpoint, MacAddr)>,
 ) -> api::NetworkInspect {
-    let has_addresses = !network.subnets.is_empty();
+    let ipam = match network.ipam {
+        Ipam::Dhcp => "dhcp",
+        Ipam::Default if network.subnets.is_empty() => "null",
+        Ipam::Default => "default",
+    };
     let config = subnets(network).map(|record| api::InspectConfig {
         subnet: record.subnet,
         ip_range: record.ip_range,
@@ -54,7 +72,7 @@ pub(super) fn inspect<'a>(
         driver: network.driver.to_string(),
         enable_ipv6: network.ipv6,
         ipam: api::InspectIpam {
-            driver: if has_addresses { "default" } else { "null" }.to_owned(),
+            driver: ipam.to_owned(),
             options: BTreeMap::new(),
             config: config.collect(),
         },
@@ -62,8 +80,9 @@ pub(super) fn inspect<'a>(
         options: options(network),
         labels: network.labels.clone(),
         containers: endpoints
-            .map(|endpoint| (endpoint.sandbox.to_string(), container(endpoint)))
+            .map(|(endpoint, mac)| (endpoint.sandbox.to_string(), container(endpoint, mac)))
             .collect(),
+        parent: None,
     }
 }
 
@@ -79,7 +98,8 @@ fn options(network: &Network) -> BTreeMap<String, String> {
     options
 }
 
-pub(super) fn endpoint(endpoint: &Endpoint, network: &Network) -> api::Endpoint {
+/// `mac` is its interface's, if it has one.
+pub(super) fn endpoint(endpoint: &Endpoint, network: &Network, mac: MacAddr) -> api::Endpoint {
     let segment = network.segment_of(endpoint);
     let gateway = |family| segment?.subnet(family)?.gateway;
     api::Endpoint {
@@ -87,7 +107,7 @@ pub(super) fn endpoint(endpoint: &Endpoint, network: &Network) -> api::Endpoint 
         network: network.name.clone(),
         sandbox: endpoint.sandbox.to_string(),
         ifname: endpoint.ifname.clone(),
-        mac: endpoint.has_interface().then(|| endpoint.mac.to_string()),
+        mac: endpoint.has_interface().then(|| mac.to_string()),
         addresses: endpoint.addresses.clone(),
         gateway: gateway(Family::V4).and_then(|ip| match ip {
             IpAddr::V4(v4) => Some(v4),
@@ -121,20 +141,31 @@ pub(super) fn binding(endpoint: &Endpoint, port: &PublishedPort) -> Option<api::
     })
 }
 
-fn container(endpoint: &Endpoint) -> api::InspectContainer {
+fn container(endpoint: &Endpoint, mac: MacAddr) -> api::InspectContainer {
     let address = |family| {
         let mut addresses = endpoint.addresses.iter();
         let found = addresses.find(|net| Family::of(**net) == family);
         found.map(ToString::to_string).unwrap_or_default()
     };
-    let mac = endpoint.has_interface().then(|| endpoint.mac.to_string());
+    let mac = endpoint.has_interface().then(|| mac.to_string());
     api::InspectContainer {
         name: endpoint.sandbox.to_string(),
         endpoint_id: endpoint.id.to_string(),
         mac_address: mac.unwrap_or_default(),
         ipv4_address: address(Family::V4),
         ipv6_address: address(Family::V6),
+        lease: endpoint.lease.as_ref().map(|lease| api::InspectLease {
+            server: lease.server,
+            router: lease.router,
+            expires_in: expires_in(lease),
+        }),
     }
+}
+
+/// Seconds until an address must not be used any more; `None` if it may be for ever.
+fn expires_in(lease: &Lease) -> Option<u64> {
+    let ends = lease.seconds != vswitch_dhcp::Lease::INFINITE;
+    ends.then(|| (lease.obtained + u64::from(lease.seconds)).saturating_sub(now()))
 }
 
 /// IPv4 first.

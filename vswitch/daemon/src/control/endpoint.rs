@@ -1,30 +1,48 @@
 //! Commands about endpoints: attach and detach.
 
+use std::net::IpAddr;
+
 use vswitch_api as api;
 use vswitch_cnm::publish::PortHolder as _;
-use vswitch_cnm::{AttachRequest, Endpoint, EndpointId, GatewayChoice, NetnsId, Phase, SandboxKey};
+use vswitch_cnm::{
+    AttachRequest, Endpoint, EndpointId, GatewayChoice, NetnsId, NextHop, Phase, SandboxKey,
+};
+use vswitch_datapath::link_local;
 use vswitch_datapath::tunnel::super_frame_segments;
+use vswitch_ipam::Family;
 use vswitch_netio::netlink::Link;
 use vswitch_netio::tap::Tap;
 
+use super::acquire::Acquisition;
 use super::publish::specs;
 use super::{Control, ControlError, convert, draw, edge_id, netns_id, now};
 use crate::dataplane::{PortName, PortSpec};
-use crate::edge::{self, DefaultRoute, EdgeError, Interface, Namespace};
+use crate::edge::{self, DefaultRoute, EdgeError, Interface, Ipv6, Namespace};
+use crate::leases::AcquireError;
 use crate::store::{Change, StoreError, Table};
 
+/// How far an endpoint was attached.
+#[derive(Debug)]
+pub enum Begun {
+    /// Wholly.
+    Attached(api::Endpoint),
+    /// As far as it can be before this is known.
+    Asking(Acquisition),
+}
+
 impl Control {
-    /// Puts an endpoint of a network into a sandbox.
+    /// Puts an endpoint of a network into a sandbox, or begins to: where the physical network has to be
+    /// asked first, [`Control::finish_attach`] is to follow.
     ///
     /// # Errors
     /// [`ControlError`]; nothing has changed then.
-    pub fn attach(
+    pub fn begin_attach(
         &mut self,
         network: &str,
         request: api::Attach,
-    ) -> Result<api::Endpoint, ControlError> {
-        let network = self.model.find_network(network)?;
-        let (network, name) = (network.id, network.name.clone());
+    ) -> Result<Begun, ControlError> {
+        let network = self.model.find_network(network)?.id;
+        let parent = self.parent_interface(network)?;
         let key: SandboxKey = request.sandbox.parse().map_err(vswitch_cnm::Error::from)?;
         let mut sandbox = enter(&key)?;
         let links = sandbox.netlink.links().map_err(EdgeError::from)?;
@@ -42,23 +60,90 @@ impl Control {
             gateway_priority: request.gateway_priority,
             options: request.options,
             publish: specs(&request.publish)?,
+            parent,
         };
         let id = EndpointId::from_octets(draw()?);
         let endpoint = self
             .model
             .create_endpoint(request, id, now(), &mut self.held_ports)?;
-        if let Err(error) = self.realise_endpoint(&endpoint, &mut sandbox) {
+        let begun = self.begin_endpoint(&endpoint, &mut sandbox);
+        if begun.is_err() {
             self.undo_endpoint(&endpoint, &mut sandbox);
-            return Err(error);
         }
+        begun
+    }
+
+    /// Completes what [`Control::begin_attach`] began, with what the physical network answered.
+    ///
+    /// # Errors
+    /// [`ControlError`]; there is no such endpoint then.
+    pub fn finish_attach(
+        &mut self,
+        id: EndpointId,
+        answer: Result<Option<vswitch_dhcp::Lease>, AcquireError>,
+    ) -> Result<api::Endpoint, ControlError> {
+        let began = self.acquiring.remove(&id);
+        let endpoint = self.model.endpoint(id).filter(|_| began).cloned();
+        let endpoint = endpoint.ok_or(ControlError::Detached)?;
+        let mut sandbox = match self.enter_if_alive(&endpoint.sandbox) {
+            Ok(Some(sandbox)) => sandbox,
+            Ok(None) => {
+                self.bury(&endpoint.sandbox)?;
+                return Err(ControlError::Detached);
+            }
+            Err(error) => {
+                self.forget_endpoint(id)?;
+                return Err(error);
+            }
+        };
+        let finished = answer
+            .map_err(ControlError::from)
+            .and_then(|lease| self.take_lease(&endpoint, lease.as_ref()))
+            .and_then(|endpoint| self.finish_endpoint(&endpoint, &mut sandbox));
+        if finished.is_err() {
+            self.undo_endpoint(&endpoint, &mut sandbox);
+        }
+        finished
+    }
+
+    fn begin_endpoint(
+        &mut self,
+        endpoint: &Endpoint,
+        sandbox: &mut Namespace,
+    ) -> Result<Begun, ControlError> {
+        if let Some(settings) = self.model.port_settings(endpoint.id)? {
+            self.check_parent(&settings)?;
+        }
+        let mut changes = vec![put_endpoint(endpoint)?];
+        if let Some(record) = self.model.sandbox(&endpoint.sandbox) {
+            changes.push(Change::put(Table::Sandboxes, &record.key, record)?);
+        }
+        self.store.commit(&changes)?;
+        match self.acquisition(endpoint)? {
+            Some(acquisition) => {
+                self.acquiring.insert(endpoint.id);
+                Ok(Begun::Asking(acquisition))
+            }
+            None => Ok(Begun::Attached(self.finish_endpoint(endpoint, sandbox)?)),
+        }
+    }
+
+    fn finish_endpoint(
+        &mut self,
+        endpoint: &Endpoint,
+        sandbox: &mut Namespace,
+    ) -> Result<api::Endpoint, ControlError> {
+        self.connect_endpoint(endpoint, sandbox)?;
+        let attached = self.model.endpoint_attached(endpoint.id)?;
+        self.store.commit(&[put_endpoint(&attached)?])?;
         tracing::info!(
-            network = name,
+            network = self.network_name(endpoint.network),
             sandbox = %endpoint.sandbox,
             interface = endpoint.ifname,
-            %id,
+            id = %endpoint.id,
             "attached"
         );
-        self.describe(&endpoint)
+        self.describe(&attached)
     }
 
     /// The kernel gives the number of a namespace that died to the next one that is made. Sandboxes that
@@ -130,6 +215,9 @@ impl Control {
             self.held_ports.let_go(port);
         }
         self.republish();
+        self.leases.let_go(id, true);
+        self.acquiring.remove(&id);
+        self.route_host_access_of(&removed.endpoint);
         let key = &removed.endpoint.sandbox;
         self.waiting.remove(&id);
         let mut changes = vec![Change::delete(Table::Endpoints, id)];
@@ -174,10 +262,16 @@ impl Control {
         let Some(settings) = self.model.port_settings(id)? else {
             return Ok(());
         };
+        self.admit_station(&settings)?;
+        let mac = self.interface_mac(&settings);
         self.dataplane
-            .add_port(PortSpec::Endpoint(settings), tap)
+            .add_port(PortSpec::Endpoint { settings, mac }, tap)
             .map_err(ControlError::Dataplane)?;
         self.republish();
+        if let Some(endpoint) = self.model.endpoint(id).cloned() {
+            self.route_host_access_of(&endpoint);
+            self.keep_lease(&endpoint);
+        }
         Ok(())
     }
 
@@ -186,6 +280,7 @@ impl Control {
     pub(super) fn disconnect_port(&mut self, id: EndpointId) {
         self.republish_without(Some(id));
         self.dataplane.remove_port(&PortName::Endpoint(id));
+        self.parents.dismiss(id);
     }
 
     /// How the interface of an endpoint is to be; `None` if it has none.
@@ -196,18 +291,33 @@ impl Control {
         let Some(settings) = self.model.port_settings(endpoint.id)? else {
             return Ok(None);
         };
+        let segment = self.segment_settings(settings.segment_id());
+        let (lan, is_routed) = segment.as_ref().map_or((None, false), |segment| {
+            (segment.lan.as_ref(), segment.l3.is_some())
+        });
+        let mac = self.interface_mac(&settings);
         Ok(Some(Interface {
             tap_name: endpoint.tap_name().parse().map_err(EdgeError::from)?,
             name: name.parse().map_err(EdgeError::from)?,
             alias: self.alias(&endpoint.id),
-            mac: endpoint.mac,
+            mac,
             mtu: settings.mtu,
             addresses: endpoint.addresses.clone(),
-            segments: self
-                .segment_settings(settings.segment_id())
+            arp: !is_routed,
+            ipv6: match lan {
+                _ if settings.slaac => Ipv6::Announced,
+                Some(_) => Ipv6::GivenOnly,
+                None => Ipv6::Given,
+            },
+            link_local: (mac != settings.mac).then(|| link_local(settings.mac)),
+            segments: segment
                 .and_then(|segment| segment.overlay)
                 .map(|_| super_frame_segments(settings.mtu)),
-            routes: settings.routes,
+            routes: settings
+                .routes
+                .into_iter()
+                .map(|(to, hop)| (to, router(hop)))
+                .collect(),
         }))
     }
 
@@ -231,19 +341,24 @@ impl Control {
         sandbox: &mut Namespace,
     ) -> Result<(), EdgeError> {
         let gateways = self.model.gateway_of(key);
-        let routes = [gateways.v4, gateways.v6]
+        let choices = [(Family::V4, gateways.v4), (Family::V6, gateways.v6)];
+        let routes = choices
             .into_iter()
-            .flatten()
-            .map(|choice| self.default_route(&choice))
+            .filter_map(|(family, choice)| Some(self.default_route(family, &choice?)))
             .collect::<Result<Vec<_>, _>>()?;
         edge::set_default_routes(sandbox, self.daemon_id(), &routes)
     }
 
-    fn default_route(&self, choice: &GatewayChoice) -> Result<DefaultRoute, EdgeError> {
+    fn default_route(
+        &self,
+        family: Family,
+        choice: &GatewayChoice,
+    ) -> Result<DefaultRoute, EdgeError> {
         Ok(DefaultRoute {
             alias: self.alias(&choice.endpoint),
             interface: choice.ifname.parse()?,
-            gateway: choice.address,
+            family,
+            gateway: router(choice.next_hop),
         })
     }
 
@@ -269,7 +384,7 @@ impl Control {
         let network = network.ok_or_else(|| vswitch_cnm::Error::NetworkNotFound {
             name: endpoint.network.to_string(),
         })?;
-        Ok(convert::endpoint(endpoint, network))
+        Ok(convert::endpoint(endpoint, network, self.mac_of(endpoint)))
     }
 
     /// The key that a sandbox is known by, which may not be the one typed.
@@ -280,21 +395,6 @@ impl Control {
         let id = edge::open(&key).ok().map(|netns| netns_id(netns.id()));
         let known = id.and_then(|id| self.model.sandboxes().find(|s| s.netns == Some(id)));
         known.map_or(key, |sandbox| sandbox.key.clone())
-    }
-
-    fn realise_endpoint(
-        &mut self,
-        endpoint: &Endpoint,
-        sandbox: &mut Namespace,
-    ) -> Result<(), ControlError> {
-        let mut changes = vec![put_endpoint(endpoint)?];
-        if let Some(record) = self.model.sandbox(&endpoint.sandbox) {
-            changes.push(Change::put(Table::Sandboxes, &record.key, record)?);
-        }
-        self.store.commit(&changes)?;
-        self.connect_endpoint(endpoint, sandbox)?;
-        let attached = self.model.endpoint_attached(endpoint.id)?;
-        Ok(self.store.commit(&[put_endpoint(&attached)?])?)
     }
 
     /// The way back when an endpoint cannot be attached. What fails here is logged, and left to the
@@ -310,7 +410,14 @@ impl Control {
     }
 }
 
-fn put_endpoint(endpoint: &Endpoint) -> Result<Change, StoreError> {
+pub(super) const fn router(next_hop: NextHop) -> Option<IpAddr> {
+    match next_hop {
+        NextHop::Router(router) => Some(router),
+        NextHop::Link => None,
+    }
+}
+
+pub(super) fn put_endpoint(endpoint: &Endpoint) -> Result<Change, StoreError> {
     Change::put(Table::Endpoints, endpoint.id, endpoint)
 }
 

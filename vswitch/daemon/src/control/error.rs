@@ -5,11 +5,13 @@ use std::net::IpAddr;
 
 use axum::http::StatusCode;
 use vswitch_cnm::ErrorKind;
+use vswitch_netio::InterfaceName;
 use vswitch_netio::netlink::NetlinkError;
 use vswitch_netio::netns::NetnsError;
 use vswitch_netio::tap::TapError;
 
 use crate::edge::{EdgeError, SandboxError};
+use crate::leases::{AcquireError, CheckError};
 use crate::store::StoreError;
 
 /// Why a command was not carried out. Everything is as before then, as far as the kernel let us.
@@ -53,6 +55,27 @@ pub enum ControlError {
         /// Why not.
         source: io::Error,
     },
+    /// A NIC cannot be used.
+    #[error("{0:#}")]
+    Parent(anyhow::Error),
+    /// A NIC that a network is on is gone.
+    #[error("the parent {parent} is gone: the network waits for it to come back")]
+    ParentMissing {
+        /// Its name.
+        parent: InterfaceName,
+    },
+    /// A NIC that a network is on is switched off.
+    #[error("the parent {parent} is down: ip link set {parent} up")]
+    ParentDown {
+        /// Its name.
+        parent: InterfaceName,
+    },
+    /// The physical network refuses an address, or does not answer.
+    #[error(transparent)]
+    Acquire(#[from] AcquireError),
+    /// An endpoint went while it was attached.
+    #[error("the endpoint was detached, or its sandbox ended, while it was attached")]
+    Detached,
     /// No random numbers.
     #[error("cannot draw an id: {0}")]
     Random(getrandom::Error),
@@ -74,6 +97,11 @@ impl ControlError {
             Self::Store(_) => "state_not_written",
             Self::Dataplane(_) => "dataplane_refused",
             Self::Underlay { .. } | Self::Group { .. } => "underlay_refused",
+            Self::Parent(_) => "parent_refused",
+            Self::ParentMissing { .. } => "parent_missing",
+            Self::ParentDown { .. } => "parent_down",
+            Self::Acquire(error) => acquire_code(error),
+            Self::Detached => "detached",
             Self::Random(_) => "internal",
             Self::NothingNamed(_) => "not_found",
         }
@@ -95,11 +123,17 @@ impl ControlError {
             }
             Self::Edge(error) if edge_code(error) == "interface_in_use" => StatusCode::CONFLICT,
             Self::Edge(error) if edge_code(error) == "sandbox_exists" => StatusCode::CONFLICT,
-            Self::Underlay { .. } | Self::Group { .. } => StatusCode::CONFLICT,
+            Self::Underlay { .. }
+            | Self::Group { .. }
+            | Self::ParentMissing { .. }
+            | Self::ParentDown { .. }
+            | Self::Acquire(_)
+            | Self::Detached => StatusCode::CONFLICT,
             Self::Sandbox(SandboxError::Netns(_))
             | Self::Edge(_)
             | Self::Store(_)
             | Self::Dataplane(_)
+            | Self::Parent(_)
             | Self::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -114,6 +148,16 @@ fn edge_code(error: &EdgeError) -> &'static str {
         | EdgeError::Tap(TapError::NotPermitted { .. }) => "not_permitted",
         EdgeError::Tap(TapError::NoDevice) => "no_tun",
         _ => "kernel_refused",
+    }
+}
+
+const fn acquire_code(error: &AcquireError) -> &'static str {
+    match error {
+        AcquireError::NoAnswer { .. } | AcquireError::NotConfirmed { .. } => "no_dhcp_answer",
+        AcquireError::Conflict { .. } | AcquireError::Check(CheckError::Conflict { .. }) => {
+            "address_in_use"
+        }
+        AcquireError::Wire(_) | AcquireError::Check(CheckError::Wire(_)) => "parent_refused",
     }
 }
 

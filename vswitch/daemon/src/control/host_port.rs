@@ -1,5 +1,6 @@
-//! A segment's switch: its bridge in the data plane, its host port, and its tunnels.
+//! A segment's switch: its bridge in the data plane, its host port, its tunnels and its LAN.
 
+use ipnet::IpNet;
 use vswitch_cnm::{BridgeSettings, SegmentId};
 use vswitch_netio::tap::Tap;
 
@@ -10,18 +11,25 @@ use crate::edge::{EdgeError, HostPort, remove_interface};
 impl Control {
     /// How the host port of a segment is to be; `None` if it has none.
     pub(super) fn host_port(
-        &self,
+        &mut self,
         settings: &BridgeSettings,
-    ) -> Result<Option<HostPort>, EdgeError> {
+    ) -> Result<Option<HostPort>, ControlError> {
         let Some(name) = &settings.host_port else {
             return Ok(None);
         };
+        let addresses = match settings.lan {
+            Some(_) => {
+                let own = self.host_access(settings)?;
+                own.iter().map(|net| IpNet::from(net.addr())).collect()
+            }
+            None => settings.gateways.clone(),
+        };
         Ok(Some(HostPort {
-            name: name.parse()?,
+            name: name.parse().map_err(EdgeError::from)?,
             alias: self.alias(&id_of(settings.id())),
             mac: settings.gateway_mac,
             mtu: settings.mtu,
-            gateways: settings.gateways.clone(),
+            addresses,
         }))
     }
 
@@ -32,6 +40,7 @@ impl Control {
             .map_err(ControlError::Dataplane)?;
         let opened = self
             .open_tunnels(settings)
+            .and_then(|()| self.open_lan(settings))
             .and_then(|()| self.open_host_port(settings));
         if opened.is_err() {
             self.close_bridge(settings.id());
@@ -67,6 +76,7 @@ impl Control {
     pub(super) fn close_bridge(&mut self, segment: SegmentId) {
         self.close_tunnels(segment);
         self.dataplane.remove_bridge(segment);
+        self.close_lan(segment);
     }
 
     /// Deletes a host port's interface, once the workers let go of it.

@@ -3,12 +3,16 @@
 //! All of it belongs to one thread, which executes commands one after another. Each command that
 //! fails leaves everything as it was.
 
+mod acquire;
 mod conntrack;
 mod convert;
 mod endpoint;
 mod error;
 mod handle;
+mod host_access;
 mod host_port;
+mod lan;
+mod leases;
 mod network;
 mod outside;
 mod overlay;
@@ -26,7 +30,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use vswitch_cnm::publish::PortRange;
-use vswitch_cnm::{EndpointId, Model, NetnsId, SandboxKey, Settings};
+use vswitch_cnm::{EndpointId, Model, NetnsId, SandboxKey, SegmentId, Settings};
 use vswitch_ipam::DefaultPools;
 use vswitch_nat::Record;
 
@@ -35,10 +39,14 @@ use crate::daemon_id::DaemonId;
 use crate::dataplane::{Dataplane, EndpointPorts};
 use crate::edge::{self, Namespace};
 use crate::held_ports::HeldPorts;
+use crate::leases::Leases;
 use crate::outside::Outside;
+use crate::parents::Parents;
 use crate::store::{Store, Table};
 use overlay::Overlays;
 
+pub use acquire::{Acquisition, RouterQuestion};
+pub use endpoint::Begun;
 pub use error::ControlError;
 pub use handle::{Handle, Stopped};
 pub use thread::ControlThread;
@@ -55,6 +63,14 @@ pub struct Control {
     queues: NonZeroUsize,
     outside: Outside,
     overlays: Overlays,
+    /// The NICs that containers are on.
+    parents: Parents,
+    /// Segments whose NIC could not be used yet.
+    lans_waiting: BTreeSet<SegmentId>,
+    /// Who asks the physical network for addresses.
+    leases: Leases,
+    /// Endpoints that wait for its answer before they are connected.
+    acquiring: BTreeSet<EndpointId>,
     /// The sockets that keep the host's programs off published ports.
     held_ports: HeldPorts,
     /// What the workers know of published ports.
@@ -84,6 +100,7 @@ impl Control {
         store: Store,
         dataplane: Dataplane,
         outside: Outside,
+        leases: Leases,
         sessions: Vec<Record>,
     ) -> anyhow::Result<Self> {
         let mut host = Namespace::current()?;
@@ -106,6 +123,7 @@ impl Control {
         )
         .with_context(|| format!("cannot use the state in {}", config.state_dir.display()))?;
         let queues = NonZeroUsize::new(dataplane.workers()).context("there are no workers")?;
+        let daemon = store.daemon_id();
         let mut control = Self {
             model,
             store,
@@ -114,6 +132,10 @@ impl Control {
             queues,
             outside,
             overlays: Overlays::default(),
+            parents: Parents::new(daemon),
+            lans_waiting: BTreeSet::new(),
+            leases,
+            acquiring: BTreeSet::new(),
             held_ports: HeldPorts::start()?,
             published: Vec::new(),
             host_addresses: Vec::new(),
@@ -122,6 +144,7 @@ impl Control {
             ending: false,
         };
         control.reconcile()?;
+        control.parents.leave_others(&mut control.host)?;
         control
             .outside
             .prepare(&mut control.host, &control.dataplane)?;

@@ -4,19 +4,21 @@ use ipnet::IpNet;
 use vswitch_api as api;
 use vswitch_cnm::{BridgeSettings, NetworkId, NetworkRequest};
 
-use super::{Control, ControlError, convert, draw, now};
+use super::lan::parent_of;
+use super::{Control, ControlError, RouterQuestion, convert, draw, now};
 use crate::edge::{self, EdgeError};
 use crate::store::{Change, Table};
 
 impl Control {
-    /// Makes a network, with its bridge and host port.
+    /// Makes a network, with its bridge and host port. What its surroundings are to be asked comes with it.
     ///
     /// # Errors
     /// [`ControlError`]; nothing has changed then.
     pub fn create_network(
         &mut self,
         request: api::NetworkCreate,
-    ) -> Result<api::NetworkCreated, ControlError> {
+    ) -> Result<(api::NetworkCreated, Vec<RouterQuestion>), ControlError> {
+        let interfaces = self.host_interfaces()?;
         let request = NetworkRequest {
             name: request.name,
             driver: request.driver.parse()?,
@@ -29,6 +31,8 @@ impl Control {
             aux_addresses: request.aux_addresses.into_iter().collect(),
             options: request.options,
             labels: request.labels,
+            ipam: convert::ipam(request.ipam.as_deref())?,
+            interfaces: interfaces.clone(),
         };
         let daemon = self.daemon_id();
         let occupied = edge::occupied_routes(&mut self.host, daemon).map_err(EdgeError::from)?;
@@ -50,10 +54,14 @@ impl Control {
         }
         self.apply_policies();
         tracing::info!(network = network.name, %id, "network created");
-        Ok(api::NetworkCreated {
-            id: id.to_string(),
-            warnings: self.model.overlay_warnings(id),
-        })
+        let mut warnings = self.model.overlay_warnings(id);
+        warnings.extend(self.model.lan_warnings(id, &interfaces));
+        let id_text = id.to_string();
+        let created = api::NetworkCreated {
+            id: id_text,
+            warnings,
+        };
+        Ok((created, self.router_questions(id)))
     }
 
     /// Removes a network; with `force`, what is attached is detached before.
@@ -106,10 +114,11 @@ impl Control {
     /// [`ControlError::Model`] if there is none.
     pub fn inspect_network(&self, term: &str) -> Result<api::NetworkInspect, ControlError> {
         let network = self.model.find_network(term)?;
-        Ok(convert::inspect(
-            network,
-            self.model.endpoints_of(network.id),
-        ))
+        let endpoints = self.model.endpoints_of(network.id);
+        let endpoints = endpoints.map(|endpoint| (endpoint, self.mac_of(endpoint)));
+        let mut inspect = convert::inspect(network, endpoints);
+        inspect.parent = self.parent_state(network);
+        Ok(inspect)
     }
 
     /// Tells the workers what may cross each gateway, and the kernel which subnets it is to leave to
@@ -124,9 +133,19 @@ impl Control {
         self.dataplane.set_policies(&settings);
         let subnets = settings
             .iter()
-            .flat_map(|network| network.gateways.iter().map(IpNet::trunc))
+            .flat_map(|network| {
+                let routed = network.l3.iter().flat_map(|l3| l3.subnets.iter().copied());
+                network.gateways.iter().map(IpNet::trunc).chain(routed)
+            })
             .collect();
         self.outside.set_subnets(subnets);
+        let routed = settings.iter().filter_map(|network| {
+            network.l3.as_ref()?;
+            parent_of(network).ok()?
+        });
+        if self.outside.set_routed(routed.collect()) {
+            self.refresh_outside();
+        }
     }
 
     fn realise_network(&mut self, id: NetworkId) -> Result<(), ControlError> {

@@ -23,6 +23,7 @@ impl Control {
             Err(error) => tracing::warn!("cannot read the host's addresses: {error}"),
         }
         self.refresh_outside();
+        self.refresh_parents();
     }
 
     /// The host's kernel knows a neighbour.

@@ -59,6 +59,7 @@ impl Control {
         let ids: Vec<_> = self.model.networks().map(|network| network.id).collect();
         let mut bridges: Vec<BridgeSettings> = Vec::new();
         for id in ids {
+            self.note_parent(id)?;
             bridges.extend(self.model.bridge_settings(id)?);
         }
         let mut ports: BTreeMap<String, (BridgeSettings, HostPort)> = BTreeMap::new();
@@ -67,6 +68,7 @@ impl Control {
                 .add_bridge(settings.clone())
                 .map_err(ControlError::Dataplane)?;
             self.restore_tunnels(&settings);
+            self.restore_lan(&settings);
             if let Some(port) = self.host_port(&settings)? {
                 ports.insert(port.alias.clone(), (settings, port));
             }
@@ -200,6 +202,8 @@ impl Control {
         let tap = adopted.tap?;
         if let Some(settings) = self.model.port_settings(endpoint.id)? {
             set_mtu(sandbox, adopted.index, adopted.mtu, settings.mtu)?;
+            let mac = self.interface_mac(&settings);
+            edge::adjust(sandbox, &adopted.alias, mac, settings.mtu)?;
         }
         self.connect_port(endpoint.id, tap)
     }
@@ -232,6 +236,7 @@ impl Control {
             .model
             .endpoints_in(key)
             .filter(|endpoint| endpoint.phase != Phase::Attached)
+            .filter(|endpoint| !self.acquiring.contains(&endpoint.id))
             .cloned()
             .collect();
         for endpoint in &half_done {

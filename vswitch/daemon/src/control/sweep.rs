@@ -22,7 +22,7 @@ impl Control {
                 Ok(())
             }
             // Sockets do not vanish.
-            PortName::Underlay(_) | PortName::Vtep(..) => Ok(()),
+            PortName::Parent(_) | PortName::Underlay(_) | PortName::Vtep(..) => Ok(()),
         };
         if let Err(error) = result {
             tracing::error!("cannot clean up after a port that is gone: {error}");
@@ -54,6 +54,8 @@ impl Control {
         }
         self.retry_waiting();
         self.look_after_tunnels();
+        // The news of some interfaces is not followed, as there may be very many of their kind.
+        self.refresh_parents();
         if let Err(error) = self.outside.look_at_sockets(&self.dataplane) {
             tracing::debug!("{error:#}");
         }

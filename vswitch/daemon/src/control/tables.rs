@@ -5,6 +5,7 @@ use vswitch_api as api;
 use vswitch_cnm::{Endpoint, GatewayChoice, Network, NetworkId};
 use vswitch_netio::InterfaceName;
 
+use super::endpoint::router;
 use super::{Control, ControlError, now};
 use crate::dataplane::{self, HostRoute, HostWay, PortName};
 
@@ -98,9 +99,13 @@ impl Control {
             let mut endpoints: Vec<_> = self.model.endpoints_in(&sandbox.key).collect();
             endpoints.sort_by(|a, b| a.ifname.cmp(&b.ifname));
             let gateways = self.model.gateway_of(&sandbox.key);
-            let choices = [gateways.v4, gateways.v6];
-            let defaults = choices.iter().flatten();
-            routes.extend(defaults.filter_map(|choice| self.gateway_route(choice)));
+            let v4 = (IpNet::V4(Ipv4Net::default()), gateways.v4);
+            let v6 = (IpNet::V6(Ipv6Net::default()), gateways.v6);
+            routes.extend(
+                [v4, v6]
+                    .into_iter()
+                    .filter_map(|(everything, choice)| self.gateway_route(everything, &choice?)),
+            );
             routes.extend(
                 endpoints
                     .into_iter()
@@ -145,16 +150,12 @@ impl Control {
         connected.collect()
     }
 
-    fn gateway_route(&self, choice: &GatewayChoice) -> Option<api::RouteEntry> {
+    fn gateway_route(&self, everything: IpNet, choice: &GatewayChoice) -> Option<api::RouteEntry> {
         let endpoint = self.model.endpoint(choice.endpoint)?;
         Some(api::RouteEntry {
             sandbox: Some(endpoint.sandbox.to_string()),
-            destination: if choice.address.is_ipv4() {
-                IpNet::V4(Ipv4Net::default())
-            } else {
-                IpNet::V6(Ipv6Net::default())
-            },
-            gateway: Some(choice.address),
+            destination: everything,
+            gateway: router(choice.next_hop),
             network: self.network_name(choice.network),
             interface: Some(choice.ifname.clone()),
             metric: None,
@@ -226,6 +227,14 @@ impl Control {
                     name: name.clone(),
                     sandbox: Some(HOST.to_owned()),
                     ifname: Some(name),
+                })
+            }
+            PortName::Parent(key) => {
+                let name = self.parents.name(key)?.to_string();
+                Some(api::Port {
+                    name: format!("parent-{name}"),
+                    sandbox: None,
+                    ifname: None,
                 })
             }
             PortName::Underlay(key) => Some(api::Port {

@@ -1,5 +1,6 @@
 //! The datapath at work: worker threads, the configuration they read, and what they learn.
 
+mod lan;
 mod name;
 mod overlay;
 mod policy;
@@ -23,16 +24,17 @@ use vswitch_datapath::neighbour;
 use vswitch_datapath::snoop::Groups;
 use vswitch_datapath::vlan::Vlan;
 use vswitch_datapath::{
-    Bridge, BridgeId, Fdb, Gateway, Identity, Neighbours, Port, PortCounters, PortId, Role,
+    Bridge, BridgeId, Fdb, Gateway, GatewayLink, Neighbours, Port, PortCounters, PortId, Role,
     StormLimit,
 };
 use vswitch_nat::{Nat, Owner};
 use vswitch_netio::tap::{Offloads, Tap};
 use vswitch_netio::wake::Waker;
 use vswitch_netio::{clock, thread};
-use vswitch_packet::Capabilities;
+use vswitch_packet::{Capabilities, MacAddr};
 
-pub use name::{PortEvent, PortName, UnderlayKey};
+pub use lan::ParentSpec;
+pub use name::{ParentKey, PortEvent, PortName, UnderlayKey};
 pub use overlay::TunnelSpec;
 pub use router::{EndpointPorts, HostRoute, HostWay, UplinkSpec};
 pub use tables::{FdbRow, NeighbourRow, Origin, PortStats};
@@ -55,7 +57,12 @@ pub struct Dataplane {
 #[derive(Clone, Debug)]
 pub enum PortSpec {
     /// An endpoint's.
-    Endpoint(PortSettings),
+    Endpoint {
+        /// The model's part.
+        settings: PortSettings,
+        /// The interface's address: the endpoint's own, or that of the NIC it shares.
+        mac: MacAddr,
+    },
     /// The host port of a segment.
     Host(SegmentId),
 }
@@ -152,12 +159,9 @@ impl Dataplane {
             settings.ageing_secs,
             u64::from_ne_bytes(seed),
         );
-        let gateway = (!settings.gateways.is_empty()).then(|| Gateway {
-            mac: settings.gateway_mac,
-            addresses: settings.gateways.clone(),
-            host_port: None,
-            policy: policy::policy(&settings, Vec::new()),
-        });
+        let gateway = gateway(&settings);
+        let present = directory.bridges.iter();
+        let present = present.map(|(segment, (id, _))| (*segment, *id));
         let id = self.change(|next| {
             let id = next.topology.vacant_bridge();
             next.topology.set_bridge(Bridge {
@@ -168,6 +172,10 @@ impl Dataplane {
                 groups: settings.snooping.then(Arc::<Groups>::default),
                 gateway,
                 overlay: overlay::overlay(&settings),
+                lan: lan::internal(
+                    &settings,
+                    lan::SegmentNumber::of(settings.id(), present, id),
+                ),
             });
             id
         });
@@ -210,7 +218,7 @@ impl Dataplane {
     pub fn add_port(&self, spec: PortSpec, tap: Tap) -> anyhow::Result<()> {
         let mut directory = self.directory();
         let (segment, name) = match &spec {
-            PortSpec::Endpoint(settings) => {
+            PortSpec::Endpoint { settings, .. } => {
                 (settings.segment_id(), PortName::Endpoint(settings.endpoint))
             }
             PortSpec::Host(segment) => (*segment, PortName::Host(*segment)),
@@ -240,8 +248,10 @@ impl Dataplane {
         let id = self.change(|next| {
             let id = next.topology.vacant_port();
             let port = port(id, bridge, &spec, &settings, capabilities, counters);
-            if let Some(bridge) = next.topology.bridge(bridge) {
-                introduce(bridge, &port, &spec, now);
+            if let (Some(bridge), PortSpec::Endpoint { settings, .. }) =
+                (next.topology.bridge(bridge), &spec)
+            {
+                introduce(bridge, &port, settings, now);
             }
             if port.role == Role::Host {
                 next.topology.edit_bridge(bridge, |bridge| {
@@ -256,8 +266,10 @@ impl Dataplane {
             id
         });
         directory.ports.insert(name, id);
-        if let PortSpec::Endpoint(endpoint) = &spec
-            && settings.overlay.is_some()
+        if let PortSpec::Endpoint {
+            settings: endpoint, ..
+        } = &spec
+            && (settings.overlay.is_some() || settings.lan.is_some())
         {
             self.announce(id, &endpoint.addresses);
         }
@@ -499,6 +511,22 @@ impl Snapshot {
     }
 }
 
+/// The router's interface on a segment, if it has one.
+fn gateway(settings: &BridgeSettings) -> Option<Gateway> {
+    let subnets = settings.l3.as_ref().map(|l3| l3.subnets.clone());
+    (subnets.is_some() || !settings.gateways.is_empty()).then(|| Gateway {
+        mac: settings.gateway_mac,
+        addresses: settings.gateways.clone(),
+        host_port: None,
+        policy: policy::policy(settings, Vec::new()),
+        link: match subnets {
+            Some(_) => GatewayLink::PointToPoint,
+            None => GatewayLink::Broadcast,
+        },
+        subnets: subnets.unwrap_or_default(),
+    })
+}
+
 fn port(
     id: PortId,
     bridge: BridgeId,
@@ -520,42 +548,41 @@ fn port(
             identity: None,
             storm: None,
             tunnel: None,
+            station: lan::host_station(network),
             counters,
         },
-        PortSpec::Endpoint(settings) => Port {
+        PortSpec::Endpoint { settings, mac } => Port {
             id,
             bridge: Some(bridge),
             role: Role::Endpoint,
-            mac: settings.mac,
+            mac: *mac,
             mtu: settings.mtu,
             capabilities,
             vlan: settings.vlan,
             isolated: settings.isolated,
-            identity: settings
-                .anti_spoof
-                .then(|| Identity::new(settings.mac, &settings.addresses)),
+            identity: lan::identity(settings, *mac),
             storm: settings.storm_pps.map(|pps| Arc::new(StormLimit::new(pps))),
             tunnel: None,
+            station: lan::station(settings, network),
             counters,
         },
     }
 }
 
 /// Tells the bridge what is known of a port before its first frame. Where the sender is not held
-/// to its addresses, they may move, so they have to be learned.
-fn introduce(bridge: &Bridge, port: &Port, spec: &PortSpec, now: vswitch_packet::Moment) {
-    let PortSpec::Endpoint(settings) = spec else {
+/// to its addresses, they may move, so they have to be learned; stations of a LAN are, to their MAC
+/// address.
+fn introduce(bridge: &Bridge, port: &Port, settings: &PortSettings, now: vswitch_packet::Moment) {
+    if !settings.anti_spoof && port.station.is_none() {
         return;
-    };
-    if settings.anti_spoof {
+    }
+    bridge
+        .fdb
+        .set_static(Vlan::from(port.vlan), port.mac, port.id);
+    for &address in &settings.addresses {
         bridge
-            .fdb
-            .set_static(Vlan::from(port.vlan), port.mac, port.id);
-        for &address in &settings.addresses {
-            bridge
-                .neighbours
-                .set_static(address, port.mac, port.id, now);
-        }
+            .neighbours
+            .set_static(address, port.mac, port.id, now);
     }
 }
 

@@ -14,11 +14,17 @@ pub enum PortName {
     Host(SegmentId),
     /// A NIC of the host, by its index.
     Uplink(u32),
+    /// A NIC of the host that containers are put on.
+    Parent(ParentKey),
     /// The sockets of tunnels.
     Underlay(UnderlayKey),
     /// Another host's end of a tunnel, or the group that stands for all of them.
     Vtep(SegmentId, IpAddr),
 }
+
+/// Which NIC it is that containers are put on. It keeps its number while it is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ParentKey(pub u32);
 
 /// Which sockets tunnels use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

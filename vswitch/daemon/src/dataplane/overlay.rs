@@ -252,6 +252,7 @@ fn blank(id: PortId, counters: Arc<PortCounters>) -> Port {
         identity: None,
         storm: None,
         tunnel: None,
+        station: None,
         counters,
     }
 }

@@ -24,9 +24,18 @@ impl Dataplane {
                 let bridge = directory.bridge(settings.id())?;
                 let named = settings.policy.route_to.iter();
                 let peers = named.flat_map(|network| bridges_of(*network));
-                let siblings = bridges_of(settings.network).filter(|other| *other != bridge);
                 let mut policy = policy(settings, peers.collect());
-                policy.siblings = siblings.collect();
+                policy.siblings = match &settings.l3 {
+                    Some(l3) => {
+                        let on_parent = segments.iter().filter(|other| l3.reaches(other));
+                        let ids = on_parent.filter_map(|other| directory.bridge(other.id()));
+                        ids.collect()
+                    }
+                    None => {
+                        let siblings = bridges_of(settings.network);
+                        siblings.filter(|other| *other != bridge).collect()
+                    }
+                };
                 Some((bridge, policy))
             })
             .collect();

@@ -12,6 +12,8 @@ use vswitch_netio::udp_tunnel::{GroupSocket, TunnelSocket};
 pub(super) enum Queue {
     /// Frames, each behind a virtio header.
     Frames(Frames),
+    /// The same, of a NIC that containers are put on: each may have a tag beside it.
+    Tagged(PacketSocket),
     /// Datagrams, each with a frame inside.
     Datagrams(Datagrams),
 }
@@ -65,6 +67,7 @@ impl AsFd for Queue {
         match self {
             Self::Frames(Frames::Tap(queue)) => queue.as_fd(),
             Self::Frames(Frames::Uplink(socket)) => socket.as_fd(),
+            Self::Tagged(socket) => socket.as_fd(),
             Self::Datagrams(Datagrams::Underlay(socket)) => socket.as_fd(),
             Self::Datagrams(Datagrams::Group(socket)) => socket.as_fd(),
         }

@@ -12,15 +12,18 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use rustix::io::Errno;
 use tokio::sync::mpsc::UnboundedSender;
+use vswitch_datapath::lan::WireTag;
 use vswitch_datapath::tunnel::Stranger;
 use vswitch_datapath::{
     Arrival, Envelope, Forwarder, Pipeline, Port, PortId, Role, SendError, Wires,
 };
 use vswitch_netio::clock;
 use vswitch_netio::epoll::{Epoll, Events, Interest, Token};
+use vswitch_netio::packet_socket::PacketSocket;
 use vswitch_netio::udp_tunnel;
 use vswitch_netio::wake::Waker;
-use vswitch_packet::Moment;
+use vswitch_packet::ethernet::EtherType;
+use vswitch_packet::{Moment, VlanTag};
 
 use super::name::{PortEvent, PortName};
 use super::queue::{Datagrams, Frames, Queue};
@@ -280,6 +283,16 @@ impl Worker {
             Queue::Frames(queue) => {
                 read_frames(queue, &mut self.forwarder, ingress, &pipeline, &mut outputs)
             }
+            Queue::Tagged(socket) => {
+                read_tagged(
+                    socket,
+                    &mut self.forwarder,
+                    ingress,
+                    &pipeline,
+                    &mut outputs,
+                );
+                false
+            }
             Queue::Datagrams(queue) => {
                 read_datagrams(queue, &mut self.forwarder, ingress, &pipeline, &mut outputs);
                 false
@@ -308,11 +321,11 @@ impl Worker {
         }
     }
 
-    /// Whether an error is one of the socket's peers, and it goes on.
+    /// Whether an error is one of the socket's peers, or of a link that is down, and it goes on.
     fn is_socket(&self, token: Token) -> bool {
         let wire = self.polled.get(&token);
         let queue = wire.and_then(|wire| wire.queues.get(self.number));
-        matches!(queue, Some(Queue::Datagrams(_)))
+        matches!(queue, Some(Queue::Datagrams(_) | Queue::Tagged(_)))
     }
 
     /// Stops polling a port whose device vanished, which epoll would report for ever, and tells
@@ -357,10 +370,11 @@ impl<'s> Outputs<'s> {
 
 impl Wires for Outputs<'_> {
     fn send(&mut self, port: PortId, parts: &[IoSlice<'_>]) -> Result<(), SendError> {
-        let Some((Queue::Frames(queue), _)) = self.queue(port) else {
-            return Err(SendError::Gone);
+        let written = match self.queue(port) {
+            Some((Queue::Frames(queue), _)) => queue.write_vectored(parts),
+            Some((Queue::Tagged(socket), _)) => socket.write_vectored(parts),
+            _ => return Err(SendError::Gone),
         };
-        let written = queue.write_vectored(parts);
         written
             .map(|_| ())
             .map_err(|error| match Errno::from_io_error(&error) {
@@ -445,6 +459,30 @@ fn read_frames(
         }
     }
     false
+}
+
+/// Reads a burst of frames from a NIC that containers are put on.
+fn read_tagged(
+    socket: &PacketSocket,
+    forwarder: &mut Forwarder,
+    ingress: &Port,
+    pipeline: &Pipeline<'_>,
+    outputs: &mut Outputs<'_>,
+) {
+    for _ in 0..BURST {
+        let Some(room) = forwarder.room() else {
+            break;
+        };
+        // The link may be down, which is told once; it may come back.
+        let Ok(received) = socket.receive(room) else {
+            break;
+        };
+        let tag = received.vlan.map(|vlan| WireTag {
+            ethertype: EtherType(vlan.protocol),
+            tag: VlanTag(vlan.control),
+        });
+        forwarder.receive_tagged(received.length, tag, ingress, pipeline, outputs);
+    }
 }
 
 /// Reads a burst of datagrams, from the sockets of an underlay or of a tunnel's group.

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use vswitch_ipam::Family;
 use vswitch_netio::InterfaceName;
 use vswitch_netio::netlink::{Link, Netlink, NetlinkError, Route, RouteTable};
 
@@ -15,8 +17,10 @@ pub struct DefaultRoute {
     pub alias: String,
     /// The name that the interface was given.
     pub interface: InterfaceName,
-    /// The next hop.
-    pub gateway: IpAddr,
+    /// Of IPv4 or of IPv6.
+    pub family: Family,
+    /// The next hop; `None` if everything is on the link.
+    pub gateway: Option<IpAddr>,
 }
 
 /// Sets the sandbox's default routes, one per IP version at most, in the place of others through
@@ -36,13 +40,27 @@ pub fn set_default_routes(
         let Some(link) = find(netlink, wanted)? else {
             continue;
         };
-        let route = Route::default_via(wanted.gateway, link.index);
+        let route = match wanted.gateway {
+            Some(gateway) => Route::default_via(gateway, link.index),
+            None => default_on(link.index, wanted.family),
+        };
         match netlink.add_route(&route) {
             Err(NetlinkError::Exists(_)) => replace(netlink, daemon, &route)?,
             other => other?,
         }
     }
     Ok(())
+}
+
+fn default_on(interface: u32, family: Family) -> Route {
+    let everything = match family {
+        Family::V4 => IpNet::V4(Ipv4Net::default()),
+        Family::V6 => IpNet::V6(Ipv6Net::default()),
+    };
+    Route {
+        destination: None,
+        ..Route::to(everything, None, interface)
+    }
 }
 
 fn find(netlink: &mut Netlink, wanted: &DefaultRoute) -> Result<Option<Link>, NetlinkError> {

@@ -151,6 +151,7 @@ mod tests {
             alias,
             kind: None,
             controller: None,
+            promiscuity: 0,
             tun: None,
         }
     }

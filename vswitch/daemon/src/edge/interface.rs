@@ -1,11 +1,11 @@
 //! An endpoint's interface: a TAP that is made here and put into a sandbox.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroUsize;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use vswitch_netio::InterfaceName;
-use vswitch_netio::netlink::{Dad, Link, Netlink, NetlinkError, Route};
+use vswitch_netio::netlink::{AddressGeneration, Dad, Link, Netlink, NetlinkError, Route};
 use vswitch_netio::sysctl::{self, SysctlError};
 use vswitch_netio::tap::Tap;
 use vswitch_packet::MacAddr;
@@ -27,10 +27,28 @@ pub struct Interface {
     pub mtu: u16,
     /// With the prefix length of their subnets.
     pub addresses: Vec<IpNet>,
+    /// Whether it finds its neighbours by ARP and ND; one on a point-to-point link does not.
+    pub arp: bool,
+    /// What the interface hears of IPv6 beside its addresses.
+    pub ipv6: Ipv6,
+    /// The link-local address, where the kernel would make one that others have too, of a MAC address that
+    /// is not the interface's alone.
+    pub link_local: Option<Ipv6Addr>,
     /// How many segments its super-frames have at most, where fewer are better.
     pub segments: Option<u32>,
-    /// Where to beside these subnets, and by which next hop.
-    pub routes: Vec<(IpNet, IpAddr)>,
+    /// Where to beside these subnets, and by which next hop; `None` if it is on the link.
+    pub routes: Vec<(IpNet, Option<IpAddr>)>,
+}
+
+/// Where an interface has its IPv6 addresses from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ipv6 {
+    /// From us; it has no IPv6 if it has no such address.
+    Given,
+    /// From us, though there may be routers on the link that announce prefixes.
+    GivenOnly,
+    /// From the routers on its link.
+    Announced,
 }
 
 /// How many frames wait for the switch. Docker's veth pairs have none; the kernel's default for a TAP is 500,
@@ -64,10 +82,20 @@ impl Interface {
             }
             other => other?,
         }
-        sandbox.run(|| match_ipv6(&self.name, &self.addresses))?;
+        sandbox.run(|| self.set_up_ipv6())?;
+        if self.link_local.is_some() {
+            let generation = AddressGeneration::None;
+            sandbox
+                .netlink
+                .set_ipv6_address_generation(index, generation)?;
+        }
         configure(&mut sandbox.netlink, index, &self.addresses)?;
+        if let Some(address) = self.link_local.filter(|_| self.has_ipv6()) {
+            let network = Ipv6Net::new_assert(address, 64).into();
+            sandbox.netlink.add_address(index, network, Dad::Off)?;
+        }
         for &(destination, gateway) in &self.routes {
-            let route = Route::to(destination, Some(gateway), index);
+            let route = Route::to(destination, gateway, index);
             sandbox.netlink.replace_route(&route)?;
         }
         // Last, as a TAP goes with its queues until then.
@@ -82,7 +110,26 @@ impl Interface {
         if let Some(segments) = self.segments {
             netlink.set_gso_max_segs(index, segments)?;
         }
+        if !self.arp {
+            netlink.set_arp(index, false)?;
+        }
         netlink.set_txqueuelen(index, QUEUE_LENGTH)
+    }
+
+    fn has_ipv6(&self) -> bool {
+        self.ipv6 == Ipv6::Announced || self.addresses.iter().any(|net| net.addr().is_ipv6())
+    }
+
+    /// For the thread's namespace.
+    fn set_up_ipv6(&self) -> Result<(), SysctlError> {
+        set_ipv6(&self.name, self.has_ipv6())?;
+        match self.ipv6 {
+            Ipv6::GivenOnly if self.has_ipv6() => {
+                // An address that nobody gave is one that it may not send from.
+                sysctl::write(&["ipv6", "conf", self.name.as_str(), "autoconf"], "0")
+            }
+            _ => Ok(()),
+        }
     }
 
     fn vanished(&self) -> EdgeError {
@@ -113,6 +160,62 @@ pub fn remove_interface(
     }
 }
 
+/// Gives the interface with that alias another address and MTU, if it has not got them. Nothing happens if it
+/// is not there.
+///
+/// # Errors
+/// [`EdgeError::Netlink`].
+pub fn adjust(
+    namespace: &mut Namespace,
+    alias: &str,
+    mac: MacAddr,
+    mtu: u16,
+) -> Result<(), EdgeError> {
+    let netlink = &mut namespace.netlink;
+    let mut links = netlink.links()?.into_iter();
+    let Some(link) = links.find(|link| link.alias.as_deref() == Some(alias)) else {
+        return Ok(());
+    };
+    if link.mac != Some(mac) {
+        netlink.set_mac(link.index, mac)?;
+    }
+    if link.mtu != u32::from(mtu) {
+        netlink.set_mtu(link.index, u32::from(mtu))?;
+    }
+    Ok(())
+}
+
+/// Gives the interface with that alias `new` addresses in the place of `old` ones.
+///
+/// # Errors
+/// [`EdgeError::Netlink`].
+pub fn replace_addresses(
+    namespace: &mut Namespace,
+    alias: &str,
+    old: &[IpNet],
+    new: &[IpNet],
+) -> Result<(), EdgeError> {
+    let netlink = &mut namespace.netlink;
+    let mut links = netlink.links()?.into_iter();
+    let Some(link) = links.find(|link| link.alias.as_deref() == Some(alias)) else {
+        return Ok(());
+    };
+    for gone in old.iter().filter(|net| !new.contains(net)) {
+        match netlink.remove_address(link.index, *gone) {
+            // Somebody else was faster.
+            Err(NetlinkError::NotFound(_)) => {}
+            other => other?,
+        }
+    }
+    for added in new.iter().filter(|net| !old.contains(net)) {
+        match netlink.add_address(link.index, *added, Dad::Off) {
+            Err(NetlinkError::Exists(_)) => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
 /// Deletes an interface. `false` if it was not there.
 pub(super) fn delete(netlink: &mut Netlink, index: u32) -> Result<bool, EdgeError> {
     match netlink.delete_link(index) {
@@ -138,9 +241,10 @@ pub(super) fn configure(
 /// Gives the interface IPv6 if it has an IPv6 address to get, else takes it away, as libnetwork does. For the
 /// thread's namespace.
 pub(super) fn match_ipv6(name: &InterfaceName, addresses: &[IpNet]) -> Result<(), SysctlError> {
-    let wanted = addresses
-        .iter()
-        .any(|net| matches!(net.addr(), IpAddr::V6(_)));
+    set_ipv6(name, addresses.iter().any(|net| net.addr().is_ipv6()))
+}
+
+fn set_ipv6(name: &InterfaceName, wanted: bool) -> Result<(), SysctlError> {
     match sysctl::set_ipv6_disabled(name, !wanted) {
         // A kernel without IPv6; or /proc/sys that is read-only, which leaves a link-local address.
         Err(SysctlError::NotFound { .. }) if !wanted => Ok(()),

@@ -8,7 +8,7 @@ use vswitch_api as api;
 
 use super::HttpError;
 use super::extract::{Asked, Body, Named};
-use crate::control::{Control, ControlError, Handle};
+use crate::control::{Begun, Control, ControlError, Handle, Stopped};
 use crate::{metrics, version};
 
 type Answer<T> = Result<Json<T>, HttpError>;
@@ -23,7 +23,10 @@ pub(super) async fn create_network(
     State(control): State<Handle>,
     Body(request): Body<api::NetworkCreate>,
 ) -> Created<api::NetworkCreated> {
-    let created = command(&control, |c| c.create_network(request)).await?;
+    let (mut created, questions) = command(&control, |c| c.create_network(request)).await?;
+    for question in questions {
+        created.warnings.extend(question.ask().await);
+    }
     Ok((StatusCode::CREATED, Json(created)))
 }
 
@@ -49,7 +52,18 @@ pub(super) async fn attach(
     Named(network): Named,
     Body(request): Body<api::Attach>,
 ) -> Created<api::Endpoint> {
-    let endpoint = command(&control, move |c| c.attach(&network, request)).await?;
+    // On its own, as it has to come to an end even if the asker goes.
+    let attached = tokio::spawn(async move {
+        match command(&control, move |c| c.begin_attach(&network, request)).await? {
+            Begun::Attached(endpoint) => Ok(endpoint),
+            Begun::Asking(acquisition) => {
+                let id = acquisition.endpoint;
+                let answer = acquisition.ask().await;
+                command(&control, move |c| c.finish_attach(id, answer)).await
+            }
+        }
+    });
+    let endpoint = attached.await.map_err(|_| Stopped::Ended)??;
     Ok((StatusCode::CREATED, Json(endpoint)))
 }
 
@@ -128,6 +142,14 @@ pub(super) async fn remove_remote(
 ) -> Done {
     command(&control, move |c| c.remove_remote(&network, &mac)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn leases(
+    State(control): State<Handle>,
+    Asked(query): Asked<api::NetworkQuery>,
+) -> Answer<Vec<api::Lease>> {
+    let leases = command(&control, move |c| c.leases(query.network.as_deref())).await?;
+    Ok(Json(leases))
 }
 
 pub(super) async fn ports(

@@ -40,6 +40,7 @@ pub fn api(control: Handle) -> Router {
         )
         .route("/v1/vteps", get(h::vteps))
         .route("/v1/remotes", get(h::remotes))
+        .route("/v1/leases", get(h::leases))
         .route("/v1/ports", get(h::ports))
         .route(
             "/v1/conntrack",

@@ -4,12 +4,14 @@
 //! [`Divert`]: its program at the NIC's ingress keeps those from the kernel, and the same question,
 //! asked at our sockets, lets only those through.
 
+mod claims;
 mod division;
 mod host_ports;
 mod nic;
+mod ports;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 
@@ -18,24 +20,26 @@ use ipnet::IpNet;
 use vswitch_nat::Protocol;
 use vswitch_netio::InterfaceName;
 use vswitch_netio::divert::Divert;
+use vswitch_netio::ephemeral_ports;
 use vswitch_netio::netlink::{Neighbour, NeighbourState};
 use vswitch_netio::packet_socket::{PacketOptions, PacketSocket};
-use vswitch_netio::{TransportProtocol, ephemeral_ports, sockets};
 
 use crate::config::Uplink;
 use crate::daemon_id::DaemonId;
-use crate::dataplane::{Dataplane, EndpointPorts, HostRoute, HostWay};
+use crate::dataplane::{Dataplane, HostRoute, HostWay};
 use crate::edge::Namespace;
-use crate::local_ports::MAX_SINGLE_PORTS;
 
+use claims::Claim;
 use division::Division;
-use host_ports::{SharedPorts, transport};
+use host_ports::SharedPorts;
 use nic::{Nic, Survey};
 
 /// The NICs in use, and what is ours of their frames.
 #[derive(Debug)]
 pub struct Outside {
     wanted: Uplink,
+    /// NICs that networks are routed by, wanted or not.
+    routed: BTreeSet<InterfaceName>,
     daemon: DaemonId,
     divert: Option<Divert>,
     ports: SharedPorts,
@@ -60,9 +64,6 @@ pub const DRAWN_PORTS: RangeInclusive<u16> = 16384..=65535;
 /// Octets that may wait at each socket: a few bursts of super-frames.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
-/// Published ports at one of the host's addresses: address, protocol, first and last.
-type Claim = (IpAddr, Protocol, u16, u16);
-
 impl Outside {
     /// Gets ready, in the host's namespace. No frame is touched before [`Outside::refresh`].
     ///
@@ -82,6 +83,7 @@ impl Outside {
         let claims = divert.as_ref().map(Divert::claims);
         let mut outside = Self {
             wanted: wanted.clone(),
+            routed: BTreeSet::new(),
             daemon,
             divert,
             ports: SharedPorts::new(claims, Division::none(&ephemeral)),
@@ -133,7 +135,7 @@ impl Outside {
     /// # Errors
     /// If the kernel cannot be asked.
     pub fn prepare(&mut self, host: &mut Namespace, dataplane: &Dataplane) -> anyhow::Result<()> {
-        let survey = Survey::take(host, &self.wanted, self.daemon)?;
+        let survey = Survey::take(host, &self.wanted, &self.routed, self.daemon)?;
         self.set_addresses(&survey.addresses, dataplane);
         // A former daemon had other uplinks, maybe.
         let uplinks: BTreeSet<u32> = survey.nics.iter().map(|nic| nic.spec.interface).collect();
@@ -153,7 +155,7 @@ impl Outside {
         if self.divert.is_none() {
             return Ok(());
         }
-        let survey = Survey::take(host, &self.wanted, self.daemon)?;
+        let survey = Survey::take(host, &self.wanted, &self.routed, self.daemon)?;
         let nics: BTreeMap<u32, Nic> = survey
             .nics
             .into_iter()
@@ -195,119 +197,12 @@ impl Outside {
         }
     }
 
-    /// Replaces the published ports: outside, these ports of the host are the containers'. The mappings
-    /// that were at them have ended, as each gives its port back.
-    pub fn set_published(&mut self, ports: &[EndpointPorts], dataplane: &Dataplane) {
-        let hosts: Vec<_> = ports
-            .iter()
-            .filter_map(|entry| {
-                let (address, ports) = entry.host.clone()?;
-                Some((address, entry.protocol, ports))
-            })
-            .collect();
-        self.hosts = hosts;
-        self.divide_again(dataplane);
-        self.claim_published();
-    }
-
-    /// Replaces the subnets whose containers are reached at their own addresses.
-    pub fn set_subnets(&mut self, subnets: BTreeSet<IpNet>) {
-        let Some(divert) = &self.divert else {
-            return;
-        };
-        for gone in self.subnets.difference(&subnets) {
-            log_failure("give up a subnet", divert.remove_subnet(*gone));
-        }
-        for new in subnets.difference(&self.subnets) {
-            log_failure("take over a subnet", divert.add_subnet(*new));
-        }
-        self.subnets = subnets;
-    }
-
-    /// Looks which ports the host's own sockets have. Where one has a port of a mapping, the host
-    /// wins.
-    ///
-    /// # Errors
-    /// If the kernel cannot be asked.
-    pub fn look_at_sockets(&self, dataplane: &Dataplane) -> anyhow::Result<()> {
-        if self.nics.is_empty() {
-            return Ok(());
-        }
-        let mut used = HashSet::new();
-        for socket in sockets::bound().context("cannot list the host's sockets")? {
-            let protocol = match socket.protocol {
-                TransportProtocol::Tcp => Protocol::Tcp,
-                _ => Protocol::Udp,
-            };
-            if !socket.local.ip().is_loopback() {
-                used.insert((protocol, socket.local.port()));
-            }
-        }
-        for &(protocol, port) in self.ports.set_used(used).iter() {
-            for &address in &self.addresses {
-                let external = SocketAddr::new(address, port);
-                // At published ports, the sockets are our own.
-                if !self.is_published(protocol, external)
-                    && dataplane.nat().forget_mapping(protocol, external)
-                {
-                    tracing::info!(%external, ?protocol, "the host uses this port now: its mapping ended");
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn is_published(&self, protocol: Protocol, external: SocketAddr) -> bool {
-        let port = external.port();
-        self.published.iter().any(|&(address, of, first, last)| {
-            (address, of) == (external.ip(), protocol) && (first..=last).contains(&port)
-        })
-    }
-
-    /// Keeps the kernel from choosing published ports that no socket of ours holds one by one, and ends
-    /// the mappings that the new division leaves in its part.
-    fn divide_again(&mut self, dataplane: &Dataplane) {
-        let ranges: Vec<RangeInclusive<u16>> = self
-            .hosts
-            .iter()
-            .filter(|(_, _, ports)| ports.len() > MAX_SINGLE_PORTS)
-            .map(|(_, _, ports)| ports.clone())
-            .collect();
-        let before = self.ports.division();
-        self.divide(&ranges);
-        for port in self.ports.division().kernels.iter().cloned().flatten() {
-            if before.is_kernels(port) {
-                continue;
-            }
-            for &address in &self.addresses {
-                for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp] {
-                    dataplane.end_mappings(protocol, address, port..=port);
-                }
-            }
-        }
-    }
-
-    /// Divides the ephemeral ports but for `published` ones between the kernel and translation.
-    fn divide(&mut self, published: &[RangeInclusive<u16>]) {
-        if self.divert.is_none() {
-            return;
-        }
-        let division = Division::of(&self.ephemeral, published).unwrap_or_else(|| {
-            tracing::warn!(
-                "nearly all ephemeral ports are published: the host's own connections may get some of them"
-            );
-            Division::none(&self.ephemeral)
-        });
-        let before = self.ports.division();
-        if division == *before {
-            return;
-        }
-        match ephemeral_ports::reserve(&division.reserved, &before.reserved) {
-            Ok(()) => self.ports.set_division(division),
-            Err(error) => tracing::warn!(
-                "the ephemeral ports stay divided as they were: {error}; translation keeps none of the kernel's"
-            ),
-        }
+    /// Replaces the NICs that networks are routed by. True if they were others before, and
+    /// [`Outside::refresh`] is due.
+    pub fn set_routed(&mut self, routed: BTreeSet<InterfaceName>) -> bool {
+        let changed = self.routed != routed;
+        self.routed = routed;
+        changed
     }
 
     fn drop_nics(
@@ -384,52 +279,6 @@ impl Outside {
         // Last: until then, the kernel answers as it did.
         divert.attach(&mut host.netlink, interface, &self.daemon.to_string())?;
         Ok(())
-    }
-
-    fn set_addresses(&mut self, addresses: &BTreeSet<IpAddr>, dataplane: &Dataplane) {
-        let Some(divert) = &self.divert else {
-            return;
-        };
-        for &gone in self.addresses.difference(addresses) {
-            dataplane.nat().forget_external(gone);
-            log_failure("give up an address", divert.remove_address(gone));
-            self.published.retain(|&(address, ..)| address != gone);
-        }
-        let new: Vec<IpAddr> = addresses.difference(&self.addresses).copied().collect();
-        for address in new {
-            log_failure("share an address", divert.add_address(address));
-        }
-        self.addresses.clone_from(addresses);
-        self.claim_published();
-    }
-
-    fn claim_published(&mut self) {
-        let Some(divert) = &self.divert else {
-            return;
-        };
-        let claims = divert.claims();
-        let wanted: BTreeSet<Claim> = self
-            .hosts
-            .iter()
-            .flat_map(|(host, protocol, ports)| {
-                let at = self.addresses.iter().filter(move |address| {
-                    address.is_ipv4() == host.is_ipv4()
-                        && (host.is_unspecified() || host == *address)
-                });
-                at.map(move |&address| (address, *protocol, *ports.start(), *ports.end()))
-            })
-            .collect();
-        for &(address, protocol, first, last) in self.published.difference(&wanted) {
-            if let Some(transport) = transport(protocol) {
-                claims.release_range(address, transport, first..=last);
-            }
-        }
-        for &(address, protocol, first, last) in wanted.difference(&self.published) {
-            if let Some(transport) = transport(protocol) {
-                claims.claim_range(address, transport, first..=last);
-            }
-        }
-        self.published = wanted;
     }
 }
 

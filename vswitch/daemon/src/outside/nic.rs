@@ -33,22 +33,24 @@ pub(crate) struct Nic {
 }
 
 impl Survey {
+    /// The uplinks are those that are wanted, and those by which networks are routed.
     pub(crate) fn take(
         host: &mut Namespace,
         wanted: &Uplink,
+        routed: &BTreeSet<InterfaceName>,
         daemon: DaemonId,
     ) -> Result<Self, NetlinkError> {
         let links = host.netlink.links()?;
         let addresses = host.netlink.addresses()?;
         let routes = host.netlink.routes()?;
-        Ok(Self::of(&links, &addresses, &routes, wanted, daemon))
+        let present = (&links[..], &addresses[..], &routes[..]);
+        Ok(Self::of(present, wanted, routed, daemon))
     }
 
     fn of(
-        links: &[Link],
-        addresses: &[Address],
-        routes: &[Route],
+        (links, addresses, routes): (&[Link], &[Address], &[Route]),
         wanted: &Uplink,
+        routed: &BTreeSet<InterfaceName>,
         daemon: DaemonId,
     ) -> Self {
         let ours = |index: u32| {
@@ -58,7 +60,9 @@ impl Survey {
         let nics: Vec<Nic> = links
             .iter()
             .filter(|link| link.up && !is_ours(link, daemon))
-            .filter(|link| leads_outside(link, addresses, routes, wanted))
+            .filter(|link| {
+                routed.contains(&link.name) || leads_outside(link, addresses, routes, wanted)
+            })
             .filter_map(|link| nic(link, addresses))
             .collect();
         let routes = routes
