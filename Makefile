@@ -1,6 +1,6 @@
 # make demo    containers that talk through a vswitchd, from nothing to traffic and back to nothing
 # make test    everything that is tested, end to end too
-# make bench   criterion's benchmarks, then the lab: the switch beside the kernel's bridge, NAT and VXLAN
+# make bench   criterion's benchmarks, then the lab: the switch beside the kernel's bridge, NAT, VXLAN and macvlan
 #
 # Each works on a fresh Debian 12 with Rust, as root, with no step before it.
 
@@ -18,7 +18,8 @@ DEMO_NEEDS := $(BUILD_NEEDS) ip=iproute2 ping=iputils-ping curl=curl iperf3=iper
 	unshare=util-linux ps=procps
 TEST_NEEDS := $(DEMO_NEEDS) setpriv=util-linux nsenter=util-linux prlimit=util-linux \
 	sysctl=procps traceroute=traceroute turnserver=coturn turnutils_natdiscovery=coturn \
-	tshark=tshark tcpdump=tcpdump ethtool=ethtool iptables-restore=iptables ovs-vswitchd=openvswitch-switch
+	tshark=tshark tcpdump=tcpdump ethtool=ethtool iptables-restore=iptables ovs-vswitchd=openvswitch-switch \
+	dnsmasq=dnsmasq-base
 BENCH_NEEDS := $(TEST_NEEDS) sockperf=sockperf
 
 # What the end-to-end tests have measured.

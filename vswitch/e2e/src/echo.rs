@@ -318,6 +318,8 @@ fn answer_stream(
             Ok(0) => break,
             Ok(length) => stream.write_all(heard.get(..length).unwrap_or_default())?,
             Err(error) if is_timeout(error.kind()) => {}
+            // A read with a time limit is interrupted when the whole process was stopped and goes on (signal(7)).
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }

@@ -1,4 +1,4 @@
-//! What joins several hosts: the network that an overlay runs over.
+//! What joins several hosts: the network that an overlay runs over, or that containers are on themselves.
 
 use std::net::IpAddr;
 
@@ -50,7 +50,9 @@ impl Underlay {
         let wire = Host::new()?;
         // Without snooping: there is no querier, and a multicast underlay would go deaf after a while.
         wire.run("ip link add wire type bridge mcast_snooping 0")?;
-        wire.run("ip link set wire addrgenmode none up")?;
+        // First the one, then the other: in one command the kernel makes it an address before it hears of none.
+        wire.run("ip link set wire addrgenmode none")?;
+        wire.run("ip link set wire up")?;
         Ok(Self {
             wire,
             link,
@@ -72,15 +74,18 @@ impl Underlay {
     }
 
     /// Makes an interface of a host, without addresses.
-    pub(crate) fn plug_as(&self, host: &Host, nic: &str, number: u8) -> Result<()> {
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn plug_as(&self, host: &Host, nic: &str, number: u8) -> Result<()> {
         let port = port(number);
         self.wire.run(&format!(
             "ip link add {port} type veth peer name {nic} netns {}",
             host.holder()
         ))?;
-        self.wire.run(&format!(
-            "ip link set {port} master wire addrgenmode none up"
-        ))?;
+        self.wire
+            .run(&format!("ip link set {port} master wire addrgenmode none"))?;
+        self.wire.run(&format!("ip link set {port} up"))?;
         if !self.offloads {
             host.run(&format!("ethtool -K {nic} tx off"))?;
         }
@@ -141,6 +146,19 @@ impl Underlay {
         let state = if up { "up" } else { "down" };
         self.wire
             .run(&format!("ip link set {} {state}", port(number)))?;
+        Ok(())
+    }
+
+    /// Lets the wire send a host what came from it, as a switch does that knows of VEPA (IEEE 802.1Qbg).
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn set_hairpin(&self, number: u8, on: bool) -> Result<()> {
+        let state = if on { "on" } else { "off" };
+        self.wire.run(&format!(
+            "bridge link set dev {} hairpin {state}",
+            port(number)
+        ))?;
         Ok(())
     }
 

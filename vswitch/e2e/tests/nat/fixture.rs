@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use vswitch_e2e::{Background, Daemon, DaemonOptions, Host, Outside, Place, WAN0};
+use vswitch_e2e::{Daemon, DaemonOptions, Host, Outside, Place, WAN0};
 
 /// How long the switch may take for what it does in its own time.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -163,25 +163,4 @@ pub(crate) fn no_ping(place: &Place, to: IpAddr) -> Result<()> {
     let ping = ping.args(["-c", "2", "-i", "0.2", "-W", "1", &to.to_string()]);
     ensure!(!ping.run()?.status.success(), "{to} should not answer");
     Ok(())
-}
-
-/// A web server on port 8000 with one page, `page`, of so many octets.
-pub(crate) fn web_server(host: &Host, place: &Place, octets: usize) -> Result<Background> {
-    let folder = tempfile::tempdir_in(host.folder())?.keep();
-    std::fs::write(folder.join("page"), "x".repeat(octets))?;
-    let mut server = place
-        .program("python3")
-        .args(["-u", "-m", "http.server", "8000", "--bind", "::"])
-        .arg("--directory")
-        .arg(folder)
-        .spawn()?;
-    server.wait_for("Serving HTTP", PATIENCE)?;
-    Ok(server)
-}
-
-/// Fetches the page of a web server.
-pub(crate) fn fetch(place: &Place, from: SocketAddr) -> Result<usize> {
-    let curl = place.program("curl").env("no_proxy", "*");
-    let curl = curl.args(["--silent", "--show-error", "--fail", "--max-time", "20"]);
-    Ok(curl.arg(format!("http://{from}/page")).output()?.len())
 }

@@ -1,9 +1,9 @@
 //! Path MTU discovery (RFC 1191, RFC 8201): errors find the way back through translation.
 
 use anyhow::{Result, ensure};
-use vswitch_e2e::{Conversation, Echo, FAR, ask_large, discovered_mtu};
+use vswitch_e2e::{Conversation, Echo, FAR, WebServer, ask_large, discovered_mtu, fetch_page};
 
-use crate::fixture::{Lab, at, fetch, web_server};
+use crate::fixture::{Lab, at};
 
 /// Smaller than the first hop's, and large enough for IPv6.
 const SMALL: u16 = 1400;
@@ -13,17 +13,17 @@ fn a_smaller_mtu_outside_is_found_by_tcp() -> Result<()> {
     let lab = Lab::new()?;
     let far = lab.outside.put_behind(&lab.host, SMALL)?;
     lab.ctl("publish net a -p 8000:8000 -p 8080:80")?;
-    let _far_web = web_server(&lab.host, &far, 3 << 20)?;
-    let _web = web_server(&lab.host, &lab.a(), 3 << 20)?;
+    let _far_web = WebServer::start(&far, &"x".repeat(3 << 20))?;
+    let _web = WebServer::start(&lab.a(), &"x".repeat(3 << 20))?;
     let _far_echo = Echo::start(&far, 80)?;
     let _echo = Echo::start(&lab.a(), 80)?;
     for family in [4, 6] {
         let (outside, host) = (FAR.address(family, 2), lab.outside.host_address(family));
         // Super-frames towards the narrow link, first of all.
         Conversation::start(&lab.a(), at(outside, 80))?.exchange(3 << 20)?;
-        assert_eq!(fetch(&lab.b(), at(outside, 8000))?, 3 << 20);
+        assert_eq!(fetch_page(&lab.b(), outside)?.len(), 3 << 20);
         // The other container has to learn by itself what it sends to a client.
-        assert_eq!(fetch(&far, at(host, 8000))?, 3 << 20);
+        assert_eq!(fetch_page(&far, host)?.len(), 3 << 20);
         Conversation::start(&far, at(host, 8080))?.exchange(3 << 20)?;
     }
     // Nothing was cut on the way: the container knows.

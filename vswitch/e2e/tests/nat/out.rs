@@ -2,9 +2,12 @@
 
 use anyhow::{Context, Result, ensure};
 use vswitch_e2e::Transport::{Tcp, Udp};
-use vswitch_e2e::{Conversation, Echo, IperfServer, Protocol, ask, ask_from, eventually, figures};
+use vswitch_e2e::{
+    Conversation, Echo, IperfServer, Protocol, WebServer, ask, ask_from, eventually, fetch_page,
+    figures,
+};
 
-use crate::fixture::{A, B, Lab, PATIENCE, at, fetch, inside, ping, web_server};
+use crate::fixture::{A, B, Lab, PATIENCE, at, inside, ping};
 
 /// Slow enough for a debug build on a busy machine.
 const MODEST: Protocol = Protocol::Udp {
@@ -17,7 +20,7 @@ const MODEST: Protocol = Protocol::Udp {
 fn programs_reach_the_outside_as_the_host() -> Result<()> {
     let lab = Lab::new()?;
     let _echo = Echo::start(lab.outside(), 7)?;
-    let _web = web_server(&lab.host, lab.outside(), 3 << 20)?;
+    let _web = WebServer::start(lab.outside(), &"x".repeat(3 << 20))?;
     for family in [4, 6] {
         let outside = lab.outside.address(family);
         for transport in [Tcp, Udp] {
@@ -25,7 +28,7 @@ fn programs_reach_the_outside_as_the_host() -> Result<()> {
             assert_eq!(seen.ip(), lab.outside.host_address(family), "{transport}");
         }
         ping(&lab.a(), outside)?;
-        assert_eq!(fetch(&lab.b(), at(outside, 8000))?, 3 << 20);
+        assert_eq!(fetch_page(&lab.b(), outside)?.len(), 3 << 20);
         // Even the second address, which is no router.
         ping(&lab.b(), lab.outside.link().address(family, 10))?;
     }

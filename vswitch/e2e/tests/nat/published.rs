@@ -6,11 +6,11 @@ use anyhow::{Context, Result};
 use etherparse::PacketBuilder;
 use vswitch_e2e::Transport::{Tcp, Udp};
 use vswitch_e2e::{
-    Capture, Conversation, Echo, IperfServer, Protocol, ask, ask_from, eventually, reaches,
-    send_frames,
+    Capture, Conversation, Echo, IperfServer, Protocol, WebServer, ask, ask_from, eventually,
+    fetch_page, reaches, send_frames,
 };
 
-use crate::fixture::{A, Lab, PATIENCE, at, fetch, inside, web_server};
+use crate::fixture::{A, Lab, PATIENCE, at, inside};
 
 #[test]
 fn clients_reach_a_published_port_and_keep_their_address() -> Result<()> {
@@ -19,7 +19,7 @@ fn clients_reach_a_published_port_and_keep_their_address() -> Result<()> {
     lab.ctl("add-sandbox a")?;
     lab.ctl("attach net a -p 8080:80 -p 8080:80/udp -p 8000:8000")?;
     let _echo = Echo::start(&lab.a(), 80)?;
-    let _web = web_server(&lab.host, &lab.a(), 3 << 20)?;
+    let _web = WebServer::start(&lab.a(), &"x".repeat(3 << 20))?;
     for family in [4, 6] {
         let host = lab.outside.host_address(family);
         for number in [9, 10] {
@@ -29,7 +29,7 @@ fn clients_reach_a_published_port_and_keep_their_address() -> Result<()> {
                 assert_eq!(seen.ip(), from.ip(), "{transport}");
             }
         }
-        assert_eq!(fetch(lab.outside(), at(host, 8000))?, 3 << 20);
+        assert_eq!(fetch_page(lab.outside(), host)?.len(), 3 << 20);
         // Only what is published.
         for port in [80, 8081] {
             assert!(!reaches(lab.outside(), Tcp, at(host, port))?, "port {port}");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use vswitch_e2e::{Background, Daemon, Host, Place};
+use vswitch_e2e::{Daemon, Host, Place};
 
 /// How long the switch may take for what it does in its own time.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -78,41 +78,4 @@ pub(crate) fn ping(place: &Place, to: &str) -> Result<()> {
     ping.args(["-c", "3", "-i", "0.2", "-W", "2", to])
         .output()?;
     Ok(())
-}
-
-/// A web server with one page, `hello`.
-pub(crate) fn web_server(host: &Host, place: &Place, page: &str) -> Result<Background> {
-    let folder = tempfile::tempdir_in(host.folder())?.keep();
-    std::fs::write(folder.join("hello"), page)?;
-    let mut server = place
-        .program("python3")
-        .args(["-u", "-m", "http.server", "8000", "--bind", "::"])
-        .arg("--directory")
-        .arg(folder)
-        .spawn()?;
-    server.wait_for("Serving HTTP", PATIENCE)?;
-    Ok(server)
-}
-
-/// A web server with a page of so many octets.
-pub(crate) fn large_page_server(host: &Host, place: &Place, size: usize) -> Result<Background> {
-    web_server(host, place, &"x".repeat(size))
-}
-
-pub(crate) fn fetch(place: &Place, address: &str) -> Result<String> {
-    let url = if address.contains(':') {
-        format!("http://[{address}]:8000/hello")
-    } else {
-        format!("http://{address}:8000/hello")
-    };
-    let curl = place.program("curl").env("no_proxy", "*");
-    curl.args([
-        "--silent",
-        "--show-error",
-        "--fail",
-        "--max-time",
-        "10",
-        &url,
-    ])
-    .output()
 }

@@ -1,8 +1,9 @@
 //! Who reaches whom.
 
 use anyhow::Result;
+use vswitch_e2e::{WebServer, fetch_page};
 
-use crate::fixture::{Lab, fetch, large_page_server, ping, web_server};
+use crate::fixture::{Lab, ping};
 
 #[test]
 fn sandboxes_reach_each_other() -> Result<()> {
@@ -47,10 +48,11 @@ fn the_host_reaches_sandboxes_by_address() -> Result<()> {
     let lab = Lab::with_three("")?;
     ping(&lab.host.place(), "10.20.0.2")?;
     ping(&lab.host.place(), "fd20::2")?;
-    let _server = web_server(&lab.host, &lab.host.sandbox("a"), "sandbox")?;
+    let _server = WebServer::start(&lab.host.sandbox("a"), "sandbox")?;
     for address in ["10.20.0.2", "fd20::2"] {
-        assert_eq!(fetch(&lab.host.place(), address)?, "sandbox");
-        assert_eq!(fetch(&lab.host.sandbox("b"), address)?, "sandbox");
+        let address = address.parse()?;
+        assert_eq!(fetch_page(&lab.host.place(), address)?, "sandbox");
+        assert_eq!(fetch_page(&lab.host.sandbox("b"), address)?, "sandbox");
     }
     Ok(())
 }
@@ -58,9 +60,12 @@ fn the_host_reaches_sandboxes_by_address() -> Result<()> {
 #[test]
 fn sandboxes_reach_the_hosts_services_at_the_gateway() -> Result<()> {
     let lab = Lab::with_three("")?;
-    let _server = web_server(&lab.host, &lab.host.place(), "host")?;
+    let _server = WebServer::start(&lab.host.place(), "host")?;
     for address in ["10.20.0.1", "fd20::1"] {
-        assert_eq!(fetch(&lab.host.sandbox("a"), address)?, "host");
+        assert_eq!(
+            fetch_page(&lab.host.sandbox("a"), address.parse()?)?,
+            "host"
+        );
     }
     Ok(())
 }
@@ -69,10 +74,10 @@ fn sandboxes_reach_the_hosts_services_at_the_gateway() -> Result<()> {
 fn a_large_page_arrives_whole() -> Result<()> {
     let lab = Lab::with_three("")?;
     let size = 3 << 20;
-    let _server = large_page_server(&lab.host, &lab.host.sandbox("a"), size)?;
+    let _server = WebServer::start(&lab.host.sandbox("a"), &"x".repeat(size))?;
     for place in [lab.host.place(), lab.host.sandbox("b")] {
-        assert_eq!(fetch(&place, "10.20.0.2")?.len(), size);
-        assert_eq!(fetch(&place, "fd20::2")?.len(), size);
+        assert_eq!(fetch_page(&place, "10.20.0.2".parse()?)?.len(), size);
+        assert_eq!(fetch_page(&place, "fd20::2".parse()?)?.len(), size);
     }
     Ok(())
 }

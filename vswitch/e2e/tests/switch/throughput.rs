@@ -1,9 +1,9 @@
 //! Bulk traffic: whole, in both directions, in frames of every size.
 
 use anyhow::Result;
-use vswitch_e2e::{IperfServer, Protocol, eventually};
+use vswitch_e2e::{IperfServer, Protocol, WebServer, eventually, fetch_page};
 
-use crate::fixture::{Lab, PATIENCE, fetch, large_page_server};
+use crate::fixture::{Lab, PATIENCE};
 
 /// Slow enough for a debug build on a busy machine.
 const MODEST: Protocol = Protocol::Udp {
@@ -92,8 +92,8 @@ fn a_network_without_offloads_gets_no_super_frame() -> Result<()> {
     assert_eq!(lab.daemon.sum_stats("net", "/tx/super_frames")?, 0);
 
     let [b] = lab.listen(["b"])?;
-    let _server = large_page_server(&lab.host, &lab.host.sandbox("a"), 1 << 20)?;
-    fetch(&lab.host.sandbox("b"), "10.20.0.2")?;
+    let _server = WebServer::start(&lab.host.sandbox("a"), &"x".repeat(1 << 20))?;
+    fetch_page(&lab.host.sandbox("b"), "10.20.0.2".parse()?)?;
     let payload = |frames: &[Vec<u8>]| {
         frames
             .iter()
