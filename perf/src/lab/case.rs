@@ -41,6 +41,17 @@ pub(crate) enum Case {
     OverlayUdp1398,
     /// One small message at a time, to a container on another host and back, over TCP.
     OverlayPingPong,
+    /// TCP from a container to a neighbour on the physical network, one connection.
+    LanOutTcp,
+    /// TCP from a neighbour on the physical network to a container, one connection.
+    LanInTcp,
+    /// TCP from a container to a neighbour on the physical network, four connections.
+    LanOutTcp4,
+    /// Datagrams of 64 octets of payload from a container to a neighbour on the physical network, as many as the
+    /// sender can make.
+    LanOutUdp64,
+    /// One small message at a time, from a container to a neighbour on the physical network and back, over TCP.
+    LanPingPong,
 }
 
 /// What surrounds the two ends of a case.
@@ -52,11 +63,13 @@ pub(crate) enum Setting {
     Nat,
     /// Both ends are containers of one network, each on a host of its own; VXLAN joins the two hosts.
     Overlay,
+    /// One end is a container on the physical network, the other is at the far end of the NIC's cable.
+    Lan,
 }
 
 impl Case {
     /// All of them, in the order they are run.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Tcp1,
         Self::Tcp4,
         Self::Udp64,
@@ -73,6 +86,11 @@ impl Case {
         Self::OverlayUdp64,
         Self::OverlayUdp1398,
         Self::OverlayPingPong,
+        Self::LanOutTcp,
+        Self::LanInTcp,
+        Self::LanOutTcp4,
+        Self::LanOutUdp64,
+        Self::LanPingPong,
     ];
 
     /// Its name for people.
@@ -94,6 +112,11 @@ impl Case {
             Self::OverlayUdp64 => "Overlay, UDP 64 B delivered",
             Self::OverlayUdp1398 => "Overlay, UDP 1398 B delivered",
             Self::OverlayPingPong => "Overlay, TCP ping-pong",
+            Self::LanOutTcp => "LAN out, TCP, 1 stream",
+            Self::LanInTcp => "LAN in, TCP, 1 stream",
+            Self::LanOutTcp4 => "LAN out, TCP, 4 streams",
+            Self::LanOutUdp64 => "LAN out, UDP 64 B delivered",
+            Self::LanPingPong => "LAN out, TCP ping-pong",
         }
     }
 
@@ -114,31 +137,46 @@ impl Case {
             | Self::OverlayUdp64
             | Self::OverlayUdp1398
             | Self::OverlayPingPong => Setting::Overlay,
+            Self::LanOutTcp
+            | Self::LanInTcp
+            | Self::LanOutTcp4
+            | Self::LanOutUdp64
+            | Self::LanPingPong => Setting::Lan,
         }
     }
 
     /// What runs from one end to the other.
     pub(crate) const fn load(self) -> Load {
         match self {
-            Self::Tcp1 | Self::NatOutTcp | Self::NatInTcp | Self::OverlayTcp1 => {
-                Load::Tcp { streams: 1 }
+            Self::Tcp1
+            | Self::NatOutTcp
+            | Self::NatInTcp
+            | Self::OverlayTcp1
+            | Self::LanOutTcp
+            | Self::LanInTcp => Load::Tcp { streams: 1 },
+            Self::Tcp4 | Self::OverlayTcp4 | Self::LanOutTcp4 => Load::Tcp { streams: 4 },
+            Self::Udp64 | Self::NatOutUdp64 | Self::OverlayUdp64 | Self::LanOutUdp64 => {
+                Load::Datagrams { length: 64 }
             }
-            Self::Tcp4 | Self::OverlayTcp4 => Load::Tcp { streams: 4 },
-            Self::Udp64 | Self::NatOutUdp64 | Self::OverlayUdp64 => Load::Datagrams { length: 64 },
             Self::Udp1448 => Load::Datagrams { length: 1448 },
             Self::OverlayUdp1398 => Load::Datagrams { length: 1398 },
-            Self::PingPong | Self::NatPingPong | Self::OverlayPingPong => Load::PingPong,
+            Self::PingPong | Self::NatPingPong | Self::OverlayPingPong | Self::LanPingPong => {
+                Load::PingPong
+            }
             Self::NatConnections | Self::NatConnectionsIn => Load::Connections,
         }
     }
 
-    /// Whether the client is at the right end, and turns to a published port of the left one.
+    /// Whether the client is at the right end, and turns to the left one.
     pub(crate) const fn is_inward(self) -> bool {
-        matches!(self, Self::NatInTcp | Self::NatConnectionsIn)
+        matches!(
+            self,
+            Self::NatInTcp | Self::NatConnectionsIn | Self::LanInTcp
+        )
     }
 }
 
 impl Setting {
     /// All of them, in the order they are set up.
-    pub(crate) const ALL: [Self; 3] = [Self::Switching, Self::Nat, Self::Overlay];
+    pub(crate) const ALL: [Self; 4] = [Self::Switching, Self::Nat, Self::Overlay, Self::Lan];
 }

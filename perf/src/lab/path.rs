@@ -13,7 +13,7 @@ use super::case::Case;
 pub(crate) struct Ends {
     /// A container.
     pub(crate) left: End,
-    /// A container of the same network, or the outside.
+    /// A container of the same network, or what is at the far end of the NIC's cable.
     pub(crate) right: End,
 }
 

@@ -27,7 +27,7 @@ pub(crate) trait Peer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum PeerKind {
-    /// The kernel's bridge and two veth pairs; between hosts with its VXLAN device.
+    /// The kernel's bridge and two veth pairs; between hosts with its VXLAN device; on a NIC its macvlan device.
     Kernel,
     /// Docker's way out and in: the kernel's bridge, masquerading and DNAT by iptables.
     Docker,
@@ -45,8 +45,10 @@ impl PeerKind {
     pub(crate) const fn title(self, setting: Setting) -> &'static str {
         match (self, setting) {
             (Self::Kernel, Setting::Overlay) => "kernel VXLAN",
+            (Self::Kernel, Setting::Lan) => "kernel macvlan",
             (Self::Kernel, _) => "kernel bridge",
             (Self::Docker, _) => "docker-iptables",
+            (Self::Vswitchd, Setting::Lan) => "vswitchd macvlan",
             (Self::Vswitchd, _) => "vswitchd",
             (Self::Naive, _) => "naive TAP loop",
         }
@@ -65,9 +67,11 @@ impl PeerKind {
             (Self::Naive, Setting::Switching) => Box::new(peers::Naive::set_up()?),
             (Self::Kernel, Setting::Overlay) => Box::new(peers::KernelVxlan::set_up()?),
             (Self::Vswitchd, Setting::Overlay) => Box::new(peers::VswitchdOverlay::set_up()?),
-            (Self::Docker, Setting::Switching | Setting::Overlay)
+            (Self::Kernel, Setting::Lan) => Box::new(peers::KernelMacvlan::set_up()?),
+            (Self::Vswitchd, Setting::Lan) => Box::new(peers::VswitchdMacvlan::set_up()?),
+            (Self::Docker, Setting::Switching | Setting::Overlay | Setting::Lan)
             | (Self::Kernel, Setting::Nat)
-            | (Self::Naive, Setting::Nat | Setting::Overlay) => return Ok(None),
+            | (Self::Naive, Setting::Nat | Setting::Overlay | Setting::Lan) => return Ok(None),
         }))
     }
 }

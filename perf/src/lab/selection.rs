@@ -23,10 +23,11 @@ static WORDS: LazyLock<Vec<Selection>> = LazyLock::new(|| {
 
 impl Selection {
     /// Everything.
-    pub(crate) const ALL: [Self; 3] = [
+    pub(crate) const ALL: [Self; 4] = [
         Self::All(Setting::Switching),
         Self::All(Setting::Nat),
         Self::All(Setting::Overlay),
+        Self::All(Setting::Lan),
     ];
 
     /// Whether a case is meant.
@@ -63,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_setting_stands_for_its_cases() {
-        let of_settings = ["switching", "nat", "overlay"].map(cases);
+        let of_settings = ["switching", "nat", "overlay", "lan"].map(cases);
         assert_eq!(of_settings.concat(), Case::ALL);
     }
 

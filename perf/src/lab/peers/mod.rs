@@ -3,17 +3,21 @@
 mod bridge;
 mod docker;
 mod kernel_bridge;
+mod kernel_macvlan;
 mod kernel_vxlan;
 mod naive;
 mod outside;
 mod vswitchd;
+mod vswitchd_macvlan;
 mod vswitchd_overlay;
 
 pub(super) use docker::Docker;
 pub(super) use kernel_bridge::KernelBridge;
+pub(super) use kernel_macvlan::KernelMacvlan;
 pub(super) use kernel_vxlan::KernelVxlan;
 pub(super) use naive::Naive;
 pub(super) use vswitchd::Vswitchd;
+pub(super) use vswitchd_macvlan::VswitchdMacvlan;
 pub(super) use vswitchd_overlay::VswitchdOverlay;
 
 use vswitch_e2e::Host;

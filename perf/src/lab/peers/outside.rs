@@ -8,9 +8,14 @@ use crate::lab::path::{End, Ends};
 /// The interface that leads outside, in the host's own namespace.
 pub(super) const NIC: &str = "wan0";
 
+/// A container that is on the NIC's network itself.
+pub(super) const NEIGHBOUR: &str = "container";
+
 /// Addresses of documentation (RFC 5737 §3): none is ever meant.
-const HOST: &str = "192.0.2.2";
+pub(super) const SUBNET: &str = "192.0.2.0/24";
 const OUTSIDE: &str = "192.0.2.1";
+const HOST: &str = "192.0.2.2";
+pub(super) const NEIGHBOUR_ADDRESS: &str = "192.0.2.3";
 
 /// Gives a host a NIC, an address and a default route.
 pub(super) fn connect(host: &Host) -> Result<()> {
@@ -29,10 +34,19 @@ pub(super) fn connect(host: &Host) -> Result<()> {
 
 /// A container that publishes its ports at the host's address, and the outside.
 pub(super) fn ends(host: &Host, container: &str) -> Ends {
+    with_outside(host, container, HOST)
+}
+
+/// The container that is on the NIC's network itself, and the outside.
+pub(super) fn neighbours(host: &Host) -> Ends {
+    with_outside(host, NEIGHBOUR, NEIGHBOUR_ADDRESS)
+}
+
+fn with_outside(host: &Host, container: &str, address: &str) -> Ends {
     Ends {
         left: End {
             place: host.sandbox(container),
-            address: HOST.to_owned(),
+            address: address.to_owned(),
         },
         right: End {
             place: host.sandbox("outside"),
