@@ -217,7 +217,7 @@ impl Control {
         self.republish();
         self.leases.let_go(id, true);
         self.acquiring.remove(&id);
-        self.route_host_access_of(&removed.endpoint);
+        self.follow_host_on(removed.endpoint.network);
         let key = &removed.endpoint.sandbox;
         self.waiting.remove(&id);
         let mut changes = vec![Change::delete(Table::Endpoints, id)];
@@ -269,7 +269,7 @@ impl Control {
             .map_err(ControlError::Dataplane)?;
         self.republish();
         if let Some(endpoint) = self.model.endpoint(id).cloned() {
-            self.route_host_access_of(&endpoint);
+            self.follow_host_on(endpoint.network);
             self.keep_lease(&endpoint);
         }
         Ok(())

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use vswitch_cnm::{BridgeSettings, Endpoint, LanSettings, Network, NetworkId, Segment, SegmentId};
+use vswitch_cnm::{BridgeSettings, LanSettings, Network, NetworkId, Segment, SegmentId};
 
+use super::host_port::alone;
 use super::{Control, ControlError};
 use crate::edge;
 
@@ -46,21 +47,20 @@ impl Control {
         Ok(addresses)
     }
 
-    /// Makes the host's routes to the endpoints of a LAN that it has a port on agree with the records.
-    pub(super) fn route_host_access(&mut self, segment: SegmentId) -> Result<(), ControlError> {
-        let Some(settings) = self.segment_settings(segment) else {
+    /// Gives the host's port of a LAN, if it has one there, the addresses that the host has now, and the host a
+    /// route to each endpoint.
+    pub(super) fn follow_host(&mut self, settings: &BridgeSettings) -> Result<(), ControlError> {
+        let own = self.host_access(settings)?;
+        let Some(port) = self.host_port_with(settings, alone(&own))? else {
             return Ok(());
         };
-        let own = self.host_access(&settings)?;
-        let Some(port) = self.host_port(&settings)?.filter(|_| !own.is_empty()) else {
-            return Ok(());
-        };
+        port.follow_addresses(&mut self.host)?;
         let mut stations = BTreeMap::new();
-        for settings in self.ports_of(segment.network) {
-            if settings.segment_id() != segment {
+        for endpoint in self.ports_of(settings.network) {
+            if endpoint.segment_id() != settings.id() {
                 continue;
             }
-            for address in settings.addresses {
+            for address in endpoint.addresses {
                 if let Some(source) = own.iter().find(|net| net.contains(&address)) {
                     stations.insert(address, source.addr());
                 }
@@ -69,24 +69,15 @@ impl Control {
         Ok(edge::route_stations(&mut self.host, &port, &stations)?)
     }
 
-    /// The host's routes to the LAN of an endpoint, if it has a port there.
-    pub(super) fn route_host_access_of(&mut self, endpoint: &Endpoint) {
-        let segments = self
-            .model
-            .bridge_settings(endpoint.network)
-            .unwrap_or_default();
-        for segment in segments {
-            if segment
-                .lan
-                .as_ref()
-                .is_some_and(|lan| lan.host_access.is_some())
-                && let Err(error) = self.route_host_access(segment.id())
+    /// As [`Control::follow_host`], for all segments of a network.
+    pub(super) fn follow_host_on(&mut self, network: NetworkId) {
+        for settings in self.model.bridge_settings(network).unwrap_or_default() {
+            let lan = settings.lan.as_ref();
+            if lan.is_some_and(|lan| lan.host_access.is_some())
+                && let Err(error) = self.follow_host(&settings)
             {
-                let network = segment.name;
-                tracing::warn!(
-                    network,
-                    "cannot set the host's routes to its endpoints: {error}"
-                );
+                let network = settings.name;
+                tracing::warn!(network, "the host port does not follow the host: {error}");
             }
         }
     }
@@ -103,30 +94,11 @@ impl Control {
         Ok(())
     }
 
-    /// Gives the host's ports on LANs the addresses that the host has now, and the host its routes.
+    /// As [`Control::follow_host`], everywhere.
     pub(super) fn follow_host_access(&mut self) {
         let networks: Vec<NetworkId> = self.model.networks().map(|network| network.id).collect();
         for id in networks {
-            for settings in self.model.bridge_settings(id).unwrap_or_default() {
-                if settings
-                    .lan
-                    .as_ref()
-                    .is_none_or(|lan| lan.host_access.is_none())
-                {
-                    continue;
-                }
-                let followed = self
-                    .host_port(&settings)
-                    .and_then(|port| match port {
-                        Some(port) => Ok(port.follow_addresses(&mut self.host)?),
-                        None => Ok(()),
-                    })
-                    .and_then(|()| self.route_host_access(settings.id()));
-                if let Err(error) = followed {
-                    let network = settings.name;
-                    tracing::warn!(network, "the host port does not follow the host: {error}");
-                }
-            }
+            self.follow_host_on(id);
         }
     }
 

@@ -14,15 +14,21 @@ impl Control {
         &mut self,
         settings: &BridgeSettings,
     ) -> Result<Option<HostPort>, ControlError> {
+        let addresses = match settings.lan {
+            Some(_) => alone(&self.host_access(settings)?),
+            None => settings.gateways.clone(),
+        };
+        self.host_port_with(settings, addresses)
+    }
+
+    /// As [`Control::host_port`], with these addresses.
+    pub(super) fn host_port_with(
+        &self,
+        settings: &BridgeSettings,
+        addresses: Vec<IpNet>,
+    ) -> Result<Option<HostPort>, ControlError> {
         let Some(name) = &settings.host_port else {
             return Ok(None);
-        };
-        let addresses = match settings.lan {
-            Some(_) => {
-                let own = self.host_access(settings)?;
-                own.iter().map(|net| IpNet::from(net.addr())).collect()
-            }
-            None => settings.gateways.clone(),
         };
         Ok(Some(HostPort {
             name: name.parse().map_err(EdgeError::from)?,
@@ -85,6 +91,12 @@ impl Control {
             tracing::error!(interface = %port.name, "cannot remove the host port: {error}");
         }
     }
+}
+
+/// Addresses without a subnet: that is by the NIC.
+pub(super) fn alone(networks: &[IpNet]) -> Vec<IpNet> {
+    let alone = |net: &IpNet| IpNet::from(net.addr());
+    networks.iter().map(alone).collect()
 }
 
 /// A network's first segment has the network's id, as networks of one segment are the rule.

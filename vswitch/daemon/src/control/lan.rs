@@ -1,18 +1,16 @@
 //! Networks on the host's NICs: the NICs they are on, how these change, and what follows from that.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
-
 use vswitch_api as api;
 use vswitch_cnm::{
     BridgeSettings, Endpoint, HostInterface, LanError, LanFace, LanMode, Network, NetworkId,
     PortSettings, SegmentId,
 };
-use vswitch_datapath::link_local;
 use vswitch_netio::InterfaceName;
 use vswitch_packet::{MacAddr, VlanId};
 
 use super::{Control, ControlError};
+use crate::dataplane::addresses_behind;
 use crate::edge::{self, EdgeError};
 use crate::parents::{KnownBy, Nic, Station};
 use crate::store::{Change, Table};
@@ -245,18 +243,13 @@ impl Control {
         let Some(nic) = self.parents.nic(name).cloned() else {
             return;
         };
-        let networks: Vec<NetworkId> = self.model.networks().map(|network| network.id).collect();
+        let is_on_it = |network: &&Network| {
+            let record = network.lan.as_ref();
+            record.and_then(|record| record.parent.as_deref()) == Some(name.as_str())
+        };
+        let networks = self.model.networks().filter(is_on_it);
+        let networks: Vec<NetworkId> = networks.map(|network| network.id).collect();
         for id in networks {
-            let settings = self.model.bridge_settings(id).unwrap_or_default();
-            let on_it: Vec<BridgeSettings> = settings
-                .into_iter()
-                .filter(
-                    |settings| matches!(parent_of(settings), Ok(Some(parent)) if parent == *name),
-                )
-                .collect();
-            if on_it.is_empty() {
-                continue;
-            }
             if let Err(error) = self.record_parent_mtu(id, &nic) {
                 tracing::error!("cannot record the parent's MTU: {error}");
             }
@@ -338,12 +331,6 @@ impl Control {
             .filter_map(|endpoint| self.model.port_settings(endpoint.id).ok()?)
             .collect()
     }
-}
-
-/// By which an endpoint is found behind an address that is not its alone.
-pub(super) fn addresses_behind(settings: &PortSettings) -> Vec<IpAddr> {
-    let own = link_local(settings.mac).into();
-    settings.addresses.iter().copied().chain([own]).collect()
 }
 
 /// The NIC that a segment is on.

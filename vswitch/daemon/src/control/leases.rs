@@ -144,7 +144,7 @@ impl Control {
             )?;
             self.set_default_routes(&endpoint.sandbox, &mut sandbox)?;
         }
-        self.route_host_access_of(&changed);
+        self.follow_host_on(changed.network);
         Ok(())
     }
 }

@@ -239,13 +239,17 @@ pub(super) fn station(settings: &PortSettings, network: &BridgeSettings) -> Opti
         },
         addresses: match lan.face {
             LanFace::Own => Vec::new(),
-            LanFace::Shared | LanFace::Translated => {
-                let own = IpAddr::V6(link_local(settings.mac));
-                settings.addresses.iter().copied().chain([own]).collect()
-            }
+            LanFace::Shared | LanFace::Translated => addresses_behind(settings),
         },
         managed_dhcp: lan.dhcp,
     }))
+}
+
+/// By which an endpoint is found behind a MAC address that is not its alone.
+#[must_use]
+pub fn addresses_behind(settings: &PortSettings) -> Vec<IpAddr> {
+    let own = link_local(settings.mac).into();
+    settings.addresses.iter().copied().chain([own]).collect()
 }
 
 /// The host port of a LAN.

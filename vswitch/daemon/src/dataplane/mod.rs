@@ -33,7 +33,7 @@ use vswitch_netio::wake::Waker;
 use vswitch_netio::{clock, thread};
 use vswitch_packet::{Capabilities, MacAddr};
 
-pub use lan::ParentSpec;
+pub use lan::{ParentSpec, addresses_behind};
 pub use name::{ParentKey, PortEvent, PortName, UnderlayKey};
 pub use overlay::TunnelSpec;
 pub use router::{EndpointPorts, HostRoute, HostWay, UplinkSpec};
