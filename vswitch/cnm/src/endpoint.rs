@@ -11,6 +11,7 @@ use crate::id::{EndpointId, NetworkId};
 use crate::lan::HostInterface;
 use crate::lease::Lease;
 use crate::mac;
+use crate::plugin::PluginInterface;
 use crate::publish::{PortSpec, PublishedPort};
 use crate::sandbox::{NetnsId, SandboxKey};
 
@@ -21,9 +22,14 @@ pub struct Endpoint {
     pub id: EndpointId,
     /// The network it is a port of.
     pub network: NetworkId,
-    /// The sandbox it is in.
-    pub sandbox: SandboxKey,
-    /// The interface's name in the sandbox; `None` without resources (`host`, `none`).
+    /// The sandbox it is in; `None` before it has joined one, and after it has left it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<SandboxKey>,
+    /// Who names, addresses and routes the interface in the sandbox.
+    #[serde(default)]
+    pub configured_by: Configurator,
+    /// The interface's name in the sandbox; `None` without resources (`host`, `none`), and without a
+    /// sandbox. One that an engine configures has its TAP's name until it is seen in the sandbox.
     #[serde(default)]
     pub ifname: Option<String>,
     /// The interface's address; all zero without resources (`host`, `none`).
@@ -52,17 +58,38 @@ pub struct Endpoint {
     /// What its IPv4 address is by, where a DHCP server chooses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
+    /// Labels, which mean nothing here.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// What the network's plugin has made, where one makes the network work and the endpoint has a
+    /// sandbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<PluginInterface>,
+}
+
+/// Who configures an endpoint's interface in its sandbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Configurator {
+    /// We do.
+    #[default]
+    Switch,
+    /// A container engine does: it moves the TAP out of the host's namespace, names and addresses it, and
+    /// sets the sandbox's default routes.
+    Engine,
 }
 
 /// How far an endpoint's interface is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
+    /// In no sandbox; its addresses are taken, and there is no interface.
+    Created,
     /// Being made; found so after a crash, it is to be undone.
     Attaching,
     /// In use.
     Attached,
-    /// Being undone; found so after a crash, undoing is to be finished.
+    /// Being removed; found so after a crash, that is to be finished.
     Detaching,
 }
 
@@ -71,8 +98,10 @@ pub enum Phase {
 pub struct AttachRequest {
     /// The network to become a port of.
     pub network: NetworkId,
-    /// The sandbox to put the interface into.
-    pub sandbox: SandboxKey,
+    /// The sandbox to put the interface into; `None` to join one later.
+    pub sandbox: Option<SandboxKey>,
+    /// Who configures the interface there.
+    pub configured_by: Configurator,
     /// The namespace that `sandbox` stands for, if the caller has looked.
     pub netns: Option<NetnsId>,
     /// Names of interfaces in the namespace now, which cannot be given again.
@@ -83,7 +112,7 @@ pub struct AttachRequest {
     pub ip6: Option<Ipv6Addr>,
     /// The interface's address (`--mac`).
     pub mac: Option<MacAddr>,
-    /// The interface's name (`--ifname`).
+    /// The interface's name (`--ifname`); means nothing without a sandbox, or where an engine names it.
     pub ifname: Option<String>,
     /// Other names (`--alias`); repeats do not matter.
     pub aliases: Vec<String>,
@@ -91,20 +120,61 @@ pub struct AttachRequest {
     pub gateway_priority: i32,
     /// Endpoint options (`-o KEY=VALUE`).
     pub options: BTreeMap<String, String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
     /// Ports to publish (`-p`).
     pub publish: Vec<PortSpec>,
     /// The network's parent, if the caller has looked: what it has, no endpoint gets.
     pub parent: Option<HostInterface>,
 }
 
+/// What an endpoint without a sandbox needs to be put into one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinRequest {
+    /// The sandbox to put the interface into.
+    pub sandbox: SandboxKey,
+    /// The namespace that `sandbox` stands for, if the caller has looked.
+    pub netns: Option<NetnsId>,
+    /// Names of interfaces in the namespace now, which cannot be given again.
+    pub interfaces: BTreeSet<String>,
+    /// The interface's name; means nothing where an engine names it.
+    pub ifname: Option<String>,
+    /// What the name begins with if none is given, in place of what the network has.
+    pub prefix: Option<String>,
+    /// What the network's plugin has made.
+    pub plugin: Option<PluginInterface>,
+}
+
 impl Endpoint {
-    /// The TAP's name in the host's namespace, before it is moved: `vs-` and the short id, 15 bytes.
+    /// The TAP's name in the host's namespace: `vs-` and the short id, 15 bytes.
     #[must_use]
     pub fn tap_name(&self) -> String {
-        format!("vs-{}", self.id.short())
+        tap_name(self.id)
     }
 
-    /// Whether it has an interface, and so a TAP; those of `host` and `none` have not.
+    /// The sandbox it is in, or `-`.
+    #[must_use]
+    pub fn whereabouts(&self) -> String {
+        self.sandbox
+            .as_ref()
+            .map_or_else(|| "-".to_owned(), ToString::to_string)
+    }
+
+    /// What a message calls it: its sandbox, which is a `kind` of thing, else its id.
+    pub(crate) fn called(&self, kind: &str) -> String {
+        match &self.sandbox {
+            Some(sandbox) => format!("{kind} {sandbox}"),
+            None => format!("endpoint {}", self.id.short()),
+        }
+    }
+
+    /// Whether it is in `sandbox`.
+    #[must_use]
+    pub fn is_in(&self, sandbox: &SandboxKey) -> bool {
+        self.sandbox.as_ref() == Some(sandbox)
+    }
+
+    /// Whether it has an interface; those of `host` and `none` have not, and those without a sandbox.
     #[must_use]
     pub const fn has_interface(&self) -> bool {
         self.ifname.is_some()
@@ -144,10 +214,20 @@ impl Endpoint {
 impl AttachRequest {
     /// An endpoint of `network` in `sandbox` with everything chosen for it.
     #[must_use]
-    pub const fn new(network: NetworkId, sandbox: SandboxKey) -> Self {
+    pub fn new(network: NetworkId, sandbox: SandboxKey) -> Self {
+        Self {
+            sandbox: Some(sandbox),
+            ..Self::without_sandbox(network)
+        }
+    }
+
+    /// An endpoint of `network` that is to join a sandbox later, with everything chosen for it.
+    #[must_use]
+    pub const fn without_sandbox(network: NetworkId) -> Self {
         Self {
             network,
-            sandbox,
+            sandbox: None,
+            configured_by: Configurator::Switch,
             netns: None,
             interfaces: BTreeSet::new(),
             ip: None,
@@ -157,10 +237,30 @@ impl AttachRequest {
             aliases: Vec::new(),
             gateway_priority: 0,
             options: BTreeMap::new(),
+            labels: BTreeMap::new(),
             publish: Vec::new(),
             parent: None,
         }
     }
+}
+
+impl JoinRequest {
+    /// Joining `sandbox` under a name that is chosen.
+    #[must_use]
+    pub const fn new(sandbox: SandboxKey) -> Self {
+        Self {
+            sandbox,
+            netns: None,
+            interfaces: BTreeSet::new(),
+            ifname: None,
+            prefix: None,
+            plugin: None,
+        }
+    }
+}
+
+pub(crate) fn tap_name(id: EndpointId) -> String {
+    format!("vs-{}", id.short())
 }
 
 #[cfg(test)]

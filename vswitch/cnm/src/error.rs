@@ -15,10 +15,12 @@ use crate::publish::{PortRange, PortSpec, PortSpecError};
 use crate::sandbox::{SandboxKey, SandboxKeyError};
 
 mod code;
+mod engine;
 mod lan;
 mod overlay;
 
 pub use code::ErrorKind;
+pub use engine::EngineError;
 pub use lan::LanError;
 pub use overlay::{OverlayError, PeerError};
 
@@ -53,6 +55,9 @@ pub enum Error {
     /// What does not go with networks on a NIC.
     #[error(transparent)]
     Lan(#[from] LanError),
+    /// What does not go with container engines and plugins.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
 
     /// No driver has this name.
     #[error(
@@ -316,7 +321,7 @@ pub enum Error {
     },
     /// The endpoint has no address that a port of this address of the host could lead to.
     #[error(
-        "port {port} cannot be published: sandbox {sandbox} is not reached by {family} on network {network}; \
+        "port {port} cannot be published: {holder} is not reached by {family} on network {network}; \
          publish on an address of the other family"
     )]
     PublishFamily {
@@ -324,21 +329,21 @@ pub enum Error {
         port: PortSpec,
         /// The family of the host's address.
         family: Family,
-        /// The endpoint's sandbox.
-        sandbox: SandboxKey,
+        /// The endpoint's sandbox, or its id.
+        holder: String,
         /// The network's name.
         network: String,
     },
     /// Another endpoint has the port of the host, or the same one.
     #[error(
-        "port {port} is already in use by container {sandbox} on network {network}; choose another host \
+        "port {port} is already in use by {holder} on network {network}; choose another host \
          port"
     )]
     PortInUse {
         /// Address, port and protocol.
         port: String,
-        /// Whose it is.
-        sandbox: SandboxKey,
+        /// Whose it is: the sandbox, or the endpoint's id.
+        holder: String,
         /// On which network.
         network: String,
     },
@@ -373,14 +378,14 @@ pub enum Error {
     },
     /// The endpoint has published nothing like it.
     #[error(
-        "port {port} of sandbox {sandbox} is not published on network {network}; `vsctl ports` shows \
+        "port {port} of {holder} is not published on network {network}; `vsctl ports` shows \
          what is"
     )]
     NotPublished {
         /// What was asked for.
         port: PortSpec,
-        /// The sandbox.
-        sandbox: SandboxKey,
+        /// The endpoint's sandbox, or its id.
+        holder: String,
         /// The network's name.
         network: String,
     },

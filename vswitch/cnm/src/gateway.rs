@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::endpoint::Endpoint;
 use crate::id::{EndpointId, NetworkId};
 use crate::network::Network;
@@ -30,7 +32,8 @@ pub struct GatewayChoice {
 }
 
 /// Where an interface sends what goes by a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum NextHop {
     /// To a router, on link.
     Router(IpAddr),

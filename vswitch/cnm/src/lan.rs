@@ -9,17 +9,6 @@ use vswitch_packet::{EtherType, MacAddr, VlanId};
 use crate::id::NetworkId;
 use crate::settings::BridgeSettings;
 
-/// Who chooses endpoints' addresses (`--ipam`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Ipam {
-    /// The model, out of the network's subnets.
-    #[default]
-    Default,
-    /// The DHCP server of the physical network; IPv6 addresses are the endpoints' own matter (SLAAC).
-    Dhcp,
-}
-
 /// An interface of the host, as the caller found it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostInterface {

@@ -5,7 +5,8 @@
 //! the daemon's. What is in use follows from the records alone, so [`Model::restore`] after a crash
 //! finds every address free that no endpoint holds.
 //!
-//! An endpoint's life, as libnetwork's create, join, leave and delete:
+//! An endpoint's life; for libnetwork's create, join, leave and delete there are also
+//! [`AttachRequest::without_sandbox`], [`Model::join_endpoint`] and [`Model::leave_endpoint`]:
 //!
 //! ```
 //! use vswitch_cnm::publish::AllFree;
@@ -40,8 +41,10 @@ mod error;
 mod gateway;
 mod id;
 mod interface_name;
+mod ipam;
 mod lan;
 mod lease;
+mod lent_pool;
 mod mac;
 mod model;
 mod name;
@@ -49,6 +52,7 @@ mod network;
 pub mod option_key;
 mod options;
 mod overlay;
+mod plugin;
 pub mod policy;
 pub mod publish;
 mod sandbox;
@@ -56,18 +60,21 @@ mod segment;
 mod settings;
 
 pub use driver::{Driver, DriverName, InterfacePlan, Publishing};
-pub use endpoint::{AttachRequest, Endpoint, Phase};
-pub use error::{Error, ErrorKind, LanError, OverlayError, PeerError, RestoreError};
+pub use endpoint::{AttachRequest, Configurator, Endpoint, JoinRequest, Phase};
+pub use error::{EngineError, Error, ErrorKind, LanError, OverlayError, PeerError, RestoreError};
 pub use gateway::{GatewayChoice, Gateways, NextHop};
 pub use id::{EndpointId, IdError, NetworkId, SegmentId};
 pub use interface_name::InterfaceNameError;
-pub use lan::{HostInterface, Ipam, L3Settings, LanFace, LanMode, LanRecord, LanSettings};
+pub use ipam::{Ipam, IpamPlugin, PluginPool};
+pub use lan::{HostInterface, L3Settings, LanFace, LanMode, LanRecord, LanSettings};
 pub use lease::Lease;
-pub use model::{Model, RemovedEndpoint};
+pub use lent_pool::{LendRequest, LentPool, Returned};
+pub use model::{LeftEndpoint, Model, RemovedEndpoint};
 pub use name::{MAX_NAME_LEN, NameError, NameOf};
 pub use network::{Network, NetworkRequest, SubnetRecord};
 pub use options::OptionError;
 pub use overlay::{OverlayRecord, OverlaySettings, Remote};
+pub use plugin::PluginInterface;
 pub use policy::{FamilyPolicy, Filtering, GatewayMode, Policy};
 pub use publish::{PortHolder, PortSpec, PublishedPort};
 pub use sandbox::{NetnsId, Sandbox, SandboxKey, SandboxKeyError};

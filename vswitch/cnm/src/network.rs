@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::driver::DriverName;
 use crate::id::NetworkId;
-use crate::lan::{HostInterface, Ipam, LanRecord};
+use crate::ipam::Ipam;
+use crate::lan::{HostInterface, LanRecord};
 use crate::overlay::{OverlayRecord, Remote};
 
 /// A network, as it is persisted.
@@ -20,6 +21,9 @@ pub struct Network {
     pub name: String,
     /// What makes it work.
     pub driver: DriverName,
+    /// The name of the plugin that makes it work, with [`DriverName::Plugin`] and no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
     /// When it was made, in seconds since 1970 UTC.
     #[serde(default)]
     pub created: u64,
@@ -72,6 +76,8 @@ pub struct NetworkRequest {
     pub name: String,
     /// The driver (`-d`).
     pub driver: DriverName,
+    /// The plugin's name (`-d`), with [`DriverName::Plugin`] and no other.
+    pub plugin: Option<String>,
     /// Whether endpoints have IPv4 addresses; true unless told otherwise.
     ///
     /// The option `com.docker.network.enable_ipv4` overrides it.
@@ -104,6 +110,38 @@ const PREDEFINED: [(DriverName, &str); 2] =
     [(DriverName::Host, "host"), (DriverName::Null, "none")];
 
 impl Network {
+    /// The driver's name as users type it: the plugin's, where one makes the network work.
+    #[must_use]
+    pub fn driver_name(&self) -> &str {
+        self.plugin.as_deref().unwrap_or(self.driver.as_str())
+    }
+
+    /// Whether it is what `request` asks for, its name aside: its driver, and who chooses its addresses;
+    /// the subnets and addresses that were named; its options, and whether it has a way out.
+    #[must_use]
+    pub fn is_as_asked(&self, request: &NetworkRequest) -> bool {
+        let has = |test: &dyn Fn(&SubnetRecord) -> bool| self.subnets.iter().any(test);
+        let exact = |subnet: &&IpNet| !subnet.addr().is_unspecified();
+        let subnets: Vec<&IpNet> = request.subnets.iter().filter(exact).collect();
+        // What has no parent has no way out, asked for or not.
+        let enclosed = self.lan.as_ref().is_some_and(|lan| lan.parent.is_none());
+        self.driver == request.driver
+            && self.plugin == request.plugin
+            && self.ipam == request.ipam
+            && self.options == request.options
+            && (self.internal == request.internal || enclosed)
+            && (!self.ipam.is_given() || subnets.len() == self.subnets.len())
+            && subnets
+                .iter()
+                .all(|subnet| has(&|record| record.subnet == **subnet))
+            && (request.ip_ranges.iter())
+                .all(|range| has(&|record| record.ip_range == Some(*range)))
+            && (request.gateways.iter())
+                .all(|gateway| has(&|record| record.gateway == Some(*gateway)))
+            && (request.aux_addresses.iter())
+                .all(|(name, address)| has(&|record| record.aux.get(name) == Some(address)))
+    }
+
     /// The VNI of each of its segments; none if they do not span hosts.
     #[must_use]
     pub fn vnis(&self) -> &[u32] {
@@ -138,6 +176,7 @@ impl Network {
             id: predefined_id(name),
             name: name.to_owned(),
             driver,
+            plugin: None,
             created,
             ipv6: false,
             internal: false,
@@ -158,6 +197,7 @@ impl NetworkRequest {
         Self {
             name: name.into(),
             driver: DriverName::Bridge,
+            plugin: None,
             ipv4: true,
             ipv6: false,
             internal: false,

@@ -179,6 +179,7 @@ mod tests {
             id: NetworkId::from_octets([1; 32]),
             name: "web".into(),
             driver: DriverName::Overlay,
+            plugin: None,
             created: 0,
             ipv6: false,
             internal: false,
@@ -186,7 +187,7 @@ mod tests {
             options: BTreeMap::new(),
             labels: BTreeMap::new(),
             overlay: None,
-            ipam: crate::lan::Ipam::Default,
+            ipam: crate::ipam::Ipam::Default,
             lan: None,
         }
     }

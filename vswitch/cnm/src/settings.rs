@@ -81,7 +81,7 @@ pub struct PortSettings {
     pub network: NetworkId,
     /// Which of the network's segments it is on.
     pub segment: u8,
-    /// The interface's name in the sandbox.
+    /// The interface's name in the sandbox; the TAP's in the host's namespace without one.
     pub ifname: String,
     /// The endpoint's link-layer address. The interface's too, unless endpoints share the parent's.
     pub mac: MacAddr,

@@ -137,6 +137,7 @@ fn restored(model: &Model) -> Model {
         model.networks().cloned(),
         model.endpoints().cloned(),
         model.sandboxes().cloned(),
+        model.lent_pools().cloned(),
     )
     .unwrap()
 }

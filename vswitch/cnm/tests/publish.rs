@@ -91,6 +91,7 @@ fn restored(model: &Model) -> Model {
         model.networks().cloned(),
         model.endpoints().cloned(),
         model.sandboxes().cloned(),
+        model.lent_pools().cloned(),
     )
     .unwrap()
 }
@@ -502,6 +503,7 @@ fn records_that_contradict_each_other_are_refused() {
             model.settings().clone(),
             model.networks().cloned(),
             endpoints,
+            [],
             [],
         );
         let error = result.unwrap_err().to_string();

@@ -25,6 +25,7 @@ mod lan;
 mod macvlan;
 mod null;
 mod overlay;
+mod plugin;
 mod switched;
 
 /// The drivers there are.
@@ -43,6 +44,8 @@ pub enum DriverName {
     Macvlan,
     /// Endpoints behind the MAC address of a NIC, on its network or routed to it.
     Ipvlan,
+    /// Somebody's plugin, whose name the network has.
+    Plugin,
 }
 
 /// What a kind of network makes of requests.
@@ -261,6 +264,7 @@ impl DriverName {
             Self::Overlay => &overlay::Overlay,
             Self::Macvlan => &macvlan::Macvlan,
             Self::Ipvlan => &ipvlan::Ipvlan,
+            Self::Plugin => &plugin::Plugin,
         }
     }
 
@@ -274,6 +278,7 @@ impl DriverName {
             Self::Overlay => "overlay",
             Self::Macvlan => "macvlan",
             Self::Ipvlan => "ipvlan",
+            Self::Plugin => "plugin",
         }
     }
 }
@@ -287,7 +292,7 @@ impl fmt::Display for DriverName {
 impl FromStr for DriverName {
     type Err = Error;
 
-    /// Accepts `none` for `null`.
+    /// Accepts `none` for `null`; plugins are for the caller to look for, under any other name.
     fn from_str(name: &str) -> Result<Self, Error> {
         match name {
             "bridge" => Ok(Self::Bridge),
@@ -321,6 +326,8 @@ mod tests {
             assert_eq!(name.driver().name(), name);
             assert_eq!(serde_json::to_string(&name).unwrap(), format!("\"{name}\""));
         }
+        assert_eq!(DriverName::Plugin.driver().name(), DriverName::Plugin);
+        assert!("plugin".parse::<DriverName>().is_err());
         assert_eq!("none".parse(), Ok(DriverName::Null));
     }
 

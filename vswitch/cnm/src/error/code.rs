@@ -2,7 +2,7 @@
 
 use vswitch_ipam::{AddressError, PlanError, PoolError, SubnetError};
 
-use super::{Error, LanError, OverlayError, PeerError};
+use super::{EngineError, Error, LanError, OverlayError, PeerError};
 use crate::interface_name::InterfaceNameError;
 use crate::name::NameError;
 use crate::options::OptionError;
@@ -50,6 +50,7 @@ impl Error {
             Self::Address(error) => address(error),
             Self::Overlay(error) => overlay(error),
             Self::Lan(error) => lan(error),
+            Self::Engine(error) => engine(error),
             Self::UnknownDriver { .. } => (Invalid, "unknown_driver"),
             Self::IdTaken { .. } => (Conflict, "id_in_use"),
             Self::NetworkNotFound { .. } => (NotFound, "network_not_found"),
@@ -213,5 +214,22 @@ const fn lan(error: &LanError) -> (ErrorKind, &'static str) {
         LanError::NotOnParent { .. } => (Invalid, "not_on_parent"),
         LanError::PlaceRecord { .. } => (Invalid, "parent_invalid"),
         LanError::LeaseRecord { .. } => (Invalid, "lease_invalid"),
+    }
+}
+
+const fn engine(error: &EngineError) -> (ErrorKind, &'static str) {
+    use ErrorKind::{Conflict, Invalid, NotFound};
+    match error {
+        EngineError::AlreadyJoined { .. } => (Conflict, "already_joined"),
+        EngineError::NotJoined { .. } => (Conflict, "not_joined"),
+        EngineError::AddressNotGiven { .. } => (Invalid, "address_missing"),
+        EngineError::SubnetNotGiven { .. } => (Invalid, "subnet_missing"),
+        EngineError::LentOverlap { .. } => (Conflict, "subnet_overlap"),
+        EngineError::PoolNotFound { .. } => (NotFound, "pool_not_found"),
+        EngineError::PluginName { .. } | EngineError::PluginPools { .. } => {
+            (Invalid, "plugin_invalid")
+        }
+        EngineError::SandboxRecord { .. } => (Invalid, "sandbox_invalid"),
+        EngineError::PoolRecord { .. } => (Invalid, "pool_invalid"),
     }
 }

@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use vswitch_packet::{MacAddr, VlanId};
 
 use crate::driver::DriverName;
-use crate::sandbox::SandboxKey;
 
 /// What does not go with networks on a NIC.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,14 +70,14 @@ pub enum LanError {
     },
     /// There is one endpoint at most.
     #[error(
-        "network {network} has one endpoint, as its mode is passthru, and sandbox {sandbox} has it; detach \
+        "network {network} has one endpoint, as its mode is passthru, and {holder} has it; detach \
          that first"
     )]
     SecondEndpoint {
         /// The network's name.
         network: String,
-        /// Who is attached.
-        sandbox: SandboxKey,
+        /// Who is attached: the sandbox, or the endpoint's id.
+        holder: String,
     },
     /// The host's port would have no address.
     #[error("option host_access=true: the host has no address {place}; {hint}")]
@@ -136,14 +135,12 @@ pub enum LanError {
         address: IpAddr,
     },
     /// A DHCP server lent the address to another endpoint on the same link.
-    #[error(
-        "address {address} is leased to sandbox {sandbox} on network {network}; choose another"
-    )]
+    #[error("address {address} is leased to {holder} on network {network}; choose another")]
     Leased {
         /// The address.
         address: IpAddr,
-        /// Who has it.
-        sandbox: SandboxKey,
+        /// Who has it: the sandbox, or the endpoint's id.
+        holder: String,
         /// On which network.
         network: String,
     },

@@ -1,12 +1,14 @@
 //! Endpoints: made, attached, detached, removed.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 use vswitch_ipam::Family;
 
 use super::{Model, endpoint_not_found};
-use crate::endpoint::{AttachRequest, Endpoint, Phase};
-use crate::error::Error;
-use crate::gateway::{Candidate, Gateways, elect};
+use crate::endpoint::{AttachRequest, Configurator, Endpoint, Phase};
+use crate::error::{EngineError, Error};
+use crate::gateway::{Candidate, Gateways, NextHop, elect};
 use crate::id::{EndpointId, NetworkId};
 use crate::name::{NameOf, check_name};
 use crate::network::Network;
@@ -24,8 +26,9 @@ pub struct RemovedEndpoint {
 }
 
 impl Model {
-    /// Makes an endpoint in phase [`Phase::Attaching`], with its addresses taken and its ports held. `id`
-    /// is drawn at random, `now` is in seconds since 1970 UTC.
+    /// Makes an endpoint in phase [`Phase::Attaching`], or [`Phase::Created`] without a sandbox, with its
+    /// addresses taken and its ports held. `id` is drawn at random, or Docker's; `now` is in seconds since
+    /// 1970 UTC.
     ///
     /// The sandbox's record may be new or changed: persist [`Model::sandbox`] of the endpoint's sandbox
     /// along with the endpoint.
@@ -40,31 +43,41 @@ impl Model {
         now: u64,
         holder: &mut dyn PortHolder,
     ) -> Result<Endpoint, Error> {
+        let sandbox = request.sandbox.as_ref().map(SandboxKey::normalised);
         let request = AttachRequest {
-            sandbox: request.sandbox.normalised()?,
+            sandbox: sandbox.transpose()?,
             ..request
         };
         let network = self.network_or_error(request.network)?.clone();
         self.check_endpoint_id(id)?;
-        self.check_admission(&network, &request.sandbox)?;
-        self.check_namespace(&request.sandbox, request.netns)?;
+        if let Some(sandbox) = &request.sandbox {
+            self.check_admission(&network, sandbox)?;
+            self.check_namespace(sandbox, request.netns)?;
+        }
         self.check_request(&network, &request)?;
         let aliases = checked_aliases(&request.aliases)?;
         let interface = self.take_interface(&network, &request, id)?;
+        let phase = match request.sandbox {
+            Some(_) => Phase::Attaching,
+            None => Phase::Created,
+        };
         let mut endpoint = Endpoint {
             id,
             network: network.id,
             sandbox: request.sandbox,
+            configured_by: request.configured_by,
             ifname: interface.name,
             mac: interface.mac,
             addresses: interface.addresses,
             aliases,
             gateway_priority: request.gateway_priority,
-            phase: Phase::Attaching,
+            phase,
             created: now,
             options: request.options,
             published: Vec::new(),
             lease: None,
+            labels: request.labels,
+            plugin: None,
         };
         match self.take_ports(&endpoint, &request.publish, holder) {
             Ok(published) => endpoint.published = published,
@@ -73,7 +86,9 @@ impl Model {
                 return Err(error);
             }
         }
-        self.see_namespace(&endpoint.sandbox, request.netns);
+        if let Some(sandbox) = &endpoint.sandbox {
+            self.see_namespace(sandbox, request.netns);
+        }
         self.endpoints.insert(id, endpoint.clone());
         Ok(endpoint)
     }
@@ -81,10 +96,17 @@ impl Model {
     /// Notes that the interface is there and in use.
     ///
     /// # Errors
-    /// [`Error::EndpointNotFound`]; [`Error::Detaching`] if it is being undone.
+    /// [`Error::EndpointNotFound`]; [`Error::Detaching`] if it is being undone;
+    /// [`EngineError::NotJoined`] without a sandbox.
     pub fn endpoint_attached(&mut self, id: EndpointId) -> Result<Endpoint, Error> {
-        if self.endpoint_or_error(id)?.phase == Phase::Detaching {
+        let endpoint = self.endpoint_or_error(id)?;
+        if endpoint.phase == Phase::Detaching {
             return Err(Error::Detaching { id: id.short() });
+        }
+        if endpoint.sandbox.is_none() {
+            return Err(Error::Engine(EngineError::NotJoined {
+                endpoint: id.short(),
+            }));
         }
         self.set_phase(id, Phase::Attached)
     }
@@ -110,7 +132,10 @@ impl Model {
             .ok_or_else(|| endpoint_not_found(id))?;
         let addresses = endpoint.addresses.iter().map(IpNet::addr);
         self.free_addresses(endpoint.network, addresses);
-        let sandbox = self.forget_unless_needed(&endpoint.sandbox);
+        let sandbox = endpoint
+            .sandbox
+            .as_ref()
+            .and_then(|key| self.forget_unless_needed(key));
         Ok(RemovedEndpoint { endpoint, sandbox })
     }
 
@@ -154,10 +179,18 @@ impl Model {
     pub fn endpoints_in(&self, sandbox: &SandboxKey) -> impl Iterator<Item = &Endpoint> {
         self.endpoints
             .values()
-            .filter(move |endpoint| endpoint.sandbox == *sandbox)
+            .filter(move |endpoint| endpoint.is_in(sandbox))
     }
 
-    /// How an endpoint's port is to be switched; `None` on `host` and `none`.
+    /// The endpoint of `network` that has `address`.
+    #[must_use]
+    pub fn address_holder(&self, network: NetworkId, address: IpAddr) -> Option<&Endpoint> {
+        self.endpoints_of(network)
+            .find(|endpoint| endpoint.addresses.iter().any(|net| net.addr() == address))
+    }
+
+    /// How an endpoint's port is to be switched, be it in a sandbox or not; `None` on `host` and `none`,
+    /// and where a plugin does it.
     ///
     /// # Errors
     /// [`Error::EndpointNotFound`].
@@ -168,13 +201,45 @@ impl Model {
         driver.port(network, endpoint, &self.settings)
     }
 
-    /// The default routes a sandbox should have, endpoints being attached included and those being
-    /// detached not.
+    /// Whether a container engine sets the default routes of `sandbox`: it does where it configures an
+    /// interface.
+    #[must_use]
+    pub fn engine_rules(&self, sandbox: &SandboxKey) -> bool {
+        self.endpoints_in(sandbox)
+            .any(|endpoint| endpoint.configured_by == Configurator::Engine)
+    }
+
+    /// Where an endpoint can send what is not on its link.
+    ///
+    /// # Errors
+    /// [`Error::EndpointNotFound`].
+    pub fn next_hop(&self, id: EndpointId, family: Family) -> Result<Option<NextHop>, Error> {
+        let endpoint = self.endpoint_or_error(id)?;
+        let network = self.network_or_error(endpoint.network)?;
+        let driver = network.driver.driver();
+        Ok(driver.next_hop(network, endpoint, family))
+    }
+
+    /// What the name of an endpoint's interface begins with, if nobody chooses it.
+    ///
+    /// # Errors
+    /// [`Error::EndpointNotFound`].
+    pub fn interface_prefix(&self, id: EndpointId) -> Result<String, Error> {
+        let endpoint = self.endpoint_or_error(id)?;
+        let network = self.network_or_error(endpoint.network)?;
+        let driver = network.driver.driver();
+        let plan = driver.interface(network, &endpoint.options)?;
+        Ok(plan.map(|plan| plan.prefix).unwrap_or_default())
+    }
+
+    /// The default routes a sandbox should have by the endpoints that are ours to configure, those being
+    /// attached included and those being detached not.
     #[must_use]
     pub fn gateway_of(&self, sandbox: &SandboxKey) -> Gateways {
         let candidates = self
             .endpoints_in(sandbox)
             .filter(|endpoint| endpoint.phase != Phase::Detaching)
+            .filter(|endpoint| endpoint.configured_by == Configurator::Switch)
             .filter_map(|endpoint| {
                 let network = self.networks.get(&endpoint.network)?;
                 let driver = network.driver.driver();
@@ -237,10 +302,7 @@ impl Model {
     }
 
     fn set_phase(&mut self, id: EndpointId, phase: Phase) -> Result<Endpoint, Error> {
-        let endpoint = self
-            .endpoints
-            .get_mut(&id)
-            .ok_or_else(|| endpoint_not_found(id))?;
+        let endpoint = self.endpoint_mut(id)?;
         endpoint.phase = phase;
         Ok(endpoint.clone())
     }

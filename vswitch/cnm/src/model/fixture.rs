@@ -65,6 +65,7 @@ pub(super) fn restored(model: &Model) -> Model {
         model.networks().cloned(),
         model.endpoints().cloned(),
         model.sandboxes().cloned(),
+        model.lent_pools().cloned(),
     )
     .unwrap()
 }

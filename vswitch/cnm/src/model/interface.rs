@@ -1,5 +1,6 @@
 //! What an endpoint's interface holds: a name in its sandbox, a MAC and addresses on its network.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -8,20 +9,33 @@ use vswitch_packet::MacAddr;
 
 use super::Model;
 use crate::driver::InterfacePlan;
-use crate::endpoint::AttachRequest;
-use crate::error::Error;
+use crate::endpoint::{AttachRequest, Configurator, tap_name};
+use crate::error::{EngineError, Error};
 use crate::id::{EndpointId, NetworkId};
-use crate::interface_name::{check_interface_name, lowest_free};
+use crate::interface_name::{check_interface_name, check_interface_prefix, lowest_free};
 use crate::mac::free_mac_for;
 use crate::network::Network;
+use crate::sandbox::SandboxKey;
 use crate::segment::Segment;
 
-/// An interface's name, MAC and addresses; empty and zero without resources.
+/// An interface's name, MAC and addresses; empty and zero without resources. Without a sandbox there is
+/// no name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Interface {
     pub(super) name: Option<String>,
     pub(super) mac: MacAddr,
     pub(super) addresses: Vec<IpNet>,
+}
+
+/// What an interface's name depends on, beside its network.
+pub(super) struct Naming<'a> {
+    pub(super) endpoint: EndpointId,
+    pub(super) configured_by: Configurator,
+    pub(super) sandbox: &'a SandboxKey,
+    /// Names in the sandbox that are not endpoints'.
+    pub(super) interfaces: &'a BTreeSet<String>,
+    pub(super) ifname: Option<&'a str>,
+    pub(super) prefix: Option<&'a str>,
 }
 
 impl Model {
@@ -37,7 +51,17 @@ impl Model {
             check_nothing_chosen(network, request)?;
             return Ok(Interface::default());
         };
-        let name = self.choose_name(&plan, request)?;
+        let naming = request.sandbox.as_ref().map(|sandbox| Naming {
+            endpoint: id,
+            configured_by: request.configured_by,
+            sandbox,
+            interfaces: &request.interfaces,
+            ifname: request.ifname.as_deref(),
+            prefix: None,
+        });
+        let name = naming
+            .map(|naming| self.choose_name(&plan, &naming))
+            .transpose()?;
         if let Some(mac) = request.mac {
             self.check_mac(network, mac)?;
         }
@@ -50,7 +74,7 @@ impl Model {
             })
         });
         Ok(Interface {
-            name: Some(name),
+            name,
             mac,
             addresses,
         })
@@ -106,39 +130,49 @@ impl Model {
         }
     }
 
-    /// Checks that no endpoint of the request's sandbox has the interface name.
+    /// Checks that no endpoint in `sandbox` has the interface name, but for `own`.
     pub(super) fn check_name_free(
         &self,
-        request: &AttachRequest,
+        sandbox: &SandboxKey,
         ifname: &str,
+        own: Option<EndpointId>,
     ) -> Result<(), Error> {
         check_interface_name(ifname)?;
-        if self.is_name_taken(request, ifname) {
-            return Err(Error::InterfaceTaken {
-                ifname: ifname.to_owned(),
-                sandbox: request.sandbox.clone(),
-            });
+        match self.name_holder(sandbox, ifname) {
+            Some(holder) if own != Some(holder) => Err(taken(sandbox, ifname)),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    fn choose_name(&self, plan: &InterfacePlan, request: &AttachRequest) -> Result<String, Error> {
-        match request.ifname.as_ref().or(plan.name.as_ref()) {
-            Some(name) => {
-                self.check_name_free(request, name)?;
-                Ok(name.clone())
+    /// Chooses the name of an interface; an engine's keeps the TAP's until it is seen in the sandbox.
+    pub(super) fn choose_name(
+        &self,
+        plan: &InterfacePlan,
+        naming: &Naming<'_>,
+    ) -> Result<String, Error> {
+        if naming.configured_by == Configurator::Engine {
+            return Ok(tap_name(naming.endpoint));
+        }
+        if let Some(name) = naming.ifname.or(plan.name.as_deref()) {
+            self.check_name_free(naming.sandbox, name, None)?;
+            if naming.interfaces.contains(name) {
+                return Err(taken(naming.sandbox, name));
             }
-            None => Ok(lowest_free(&plan.prefix, |name| {
-                self.is_name_taken(request, name)
-            })?),
+            return Ok(name.to_owned());
         }
+        if let Some(prefix) = naming.prefix {
+            check_interface_prefix(prefix)?;
+        }
+        let prefix = naming.prefix.unwrap_or(&plan.prefix);
+        Ok(lowest_free(prefix, |name| {
+            naming.interfaces.contains(name) || self.name_holder(naming.sandbox, name).is_some()
+        })?)
     }
 
-    fn is_name_taken(&self, request: &AttachRequest, name: &str) -> bool {
-        request.interfaces.contains(name)
-            || self
-                .endpoints_in(&request.sandbox)
-                .any(|endpoint| endpoint.ifname.as_deref() == Some(name))
+    fn name_holder(&self, sandbox: &SandboxKey, name: &str) -> Option<EndpointId> {
+        self.endpoints_in(sandbox)
+            .find(|endpoint| endpoint.ifname.as_deref() == Some(name))
+            .map(|endpoint| endpoint.id)
     }
 
     /// The network on the same link where somebody has `mac`.
@@ -163,6 +197,11 @@ impl Model {
         order: AllocationOrder,
     ) -> Result<Vec<IpNet>, Error> {
         let wanted = [request.ip.map(IpAddr::V4), request.ip6.map(IpAddr::V6)];
+        if network.ipam.is_given() && wanted.iter().all(Option::is_none) {
+            return Err(Error::Engine(EngineError::AddressNotGiven {
+                network: network.name.clone(),
+            }));
+        }
         let segments = match network.segment_with(wanted.into_iter().flatten())? {
             Some(segment) => vec![segment],
             None => network.segments(),
@@ -194,6 +233,7 @@ impl Model {
             };
             let address = match wanted {
                 Some(address) => self.take_wanted(network, subnet, request, address),
+                None if network.ipam.is_given() => continue,
                 None => self.take_any(network, subnet, request, order),
             };
             match address {
@@ -252,10 +292,21 @@ fn check_nothing_chosen(network: &Network, request: &AttachRequest) -> Result<()
     ];
     match chosen.into_iter().find(|(given, _)| *given) {
         None => Ok(()),
-        Some((_, what)) => Err(Error::NoInterface {
-            network: network.name.clone(),
-            what,
-        }),
+        Some((_, what)) => Err(no_interface(network, what)),
+    }
+}
+
+pub(super) fn no_interface(network: &Network, what: &'static str) -> Error {
+    Error::NoInterface {
+        network: network.name.clone(),
+        what,
+    }
+}
+
+fn taken(sandbox: &SandboxKey, ifname: &str) -> Error {
+    Error::InterfaceTaken {
+        ifname: ifname.to_owned(),
+        sandbox: sandbox.clone(),
     }
 }
 

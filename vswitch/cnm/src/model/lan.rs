@@ -9,7 +9,7 @@ use super::{Model, endpoint_not_found};
 use crate::endpoint::{AttachRequest, Endpoint};
 use crate::error::{Error, LanError};
 use crate::id::{EndpointId, NetworkId};
-use crate::lan::{HostInterface, Ipam};
+use crate::lan::HostInterface;
 use crate::lease::Lease;
 use crate::network::{Network, SubnetRecord};
 
@@ -59,7 +59,7 @@ impl Model {
     pub fn set_lease(&mut self, id: EndpointId, lease: Option<Lease>) -> Result<Endpoint, Error> {
         let endpoint = self.endpoint_or_error(id)?;
         let network = self.network_or_error(endpoint.network)?;
-        if network.ipam != Ipam::Dhcp {
+        if !network.ipam.is_dhcp() {
             return Err(Error::Lan(LanError::NotLeased {
                 network: network.name.clone(),
             }));
@@ -82,7 +82,7 @@ impl Model {
         network: &Network,
         endpoint: &Endpoint,
     ) -> Result<(), Error> {
-        let leased = network.ipam == Ipam::Dhcp;
+        let leased = network.ipam.is_dhcp();
         match &endpoint.lease {
             None if !leased => return Ok(()),
             lease if leased && endpoint.addresses == addresses_of(lease.as_ref()) => {}
@@ -122,7 +122,7 @@ impl Model {
             None => Ok(()),
             Some((endpoint, network)) => Err(Error::Lan(LanError::Leased {
                 address,
-                sandbox: endpoint.sandbox.clone(),
+                holder: endpoint.called("sandbox"),
                 network: network.name.clone(),
             })),
         }
@@ -141,7 +141,7 @@ impl Model {
             if let Some((endpoint, holder)) = self.lessee(network, address) {
                 return Err(Error::Lan(LanError::Leased {
                     address,
-                    sandbox: endpoint.sandbox.clone(),
+                    holder: endpoint.called("sandbox"),
                     network: holder.name.clone(),
                 }));
             }
@@ -152,7 +152,7 @@ impl Model {
     fn lessee(&self, network: &Network, address: IpAddr) -> Option<(&Endpoint, &Network)> {
         self.on_same_link(network)
             .into_iter()
-            .filter(|network| network.ipam == Ipam::Dhcp)
+            .filter(|network| network.ipam.is_dhcp())
             .flat_map(|network| {
                 let endpoints = self.endpoints_of(network.id);
                 endpoints.map(move |endpoint| (endpoint, network))
@@ -191,10 +191,8 @@ impl Model {
             let name = &network.name;
             let has = |endpoint: &&Endpoint| endpoint.id != id && endpoint.ipv4() == Some(address);
             if let Some(endpoint) = endpoints.find(has) {
-                return Some(format!(
-                    "that of sandbox {} on network {name}",
-                    endpoint.sandbox
-                ));
+                let holder = endpoint.called("sandbox");
+                return Some(format!("that of {holder} on network {name}"));
             }
             let record = network.subnet_with(address.into())?;
             set_aside(record, address.into()).map(|role| format!("{role} of network {name}"))

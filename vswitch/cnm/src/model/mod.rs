@@ -13,9 +13,13 @@ use crate::settings::Settings;
 
 mod endpoints;
 mod interface;
+mod joining;
 mod lan;
+mod lending;
 mod networks;
 mod overlay;
+mod plugin;
+mod pools;
 mod publish;
 mod restore;
 mod sandboxes;
@@ -23,9 +27,11 @@ mod sandboxes;
 #[cfg(test)]
 mod fixture;
 
+use lending::Lender;
 use publish::Rotation;
 
 pub use endpoints::RemovedEndpoint;
+pub use joining::LeftEndpoint;
 
 /// The address space of networks of one host, named as libnetwork does.
 const ADDRESS_SPACE: &str = "LocalDefault";
@@ -41,6 +47,7 @@ pub struct Model {
     networks: BTreeMap<NetworkId, Network>,
     endpoints: BTreeMap<EndpointId, Endpoint>,
     sandboxes: BTreeMap<SandboxKey, Sandbox>,
+    lender: Lender,
     rotation: Rotation,
 }
 
@@ -51,11 +58,12 @@ impl Model {
         let networks = Network::predefined(settings.started);
         Self {
             space: AddressSpace::new(ADDRESS_SPACE, settings.default_pools.clone()),
-            settings,
             networks: networks.map(|network| (network.id, network)).into(),
             endpoints: BTreeMap::new(),
             sandboxes: BTreeMap::new(),
+            lender: Lender::new(settings.default_pools.clone()),
             rotation: Rotation::default(),
+            settings,
         }
     }
 
@@ -65,7 +73,7 @@ impl Model {
         &self.settings
     }
 
-    /// The subnets and the addresses in use in them.
+    /// The networks' subnets and the addresses in use in them.
     #[must_use]
     pub const fn address_space(&self) -> &AddressSpace {
         &self.space
@@ -74,6 +82,12 @@ impl Model {
     fn endpoint_or_error(&self, id: EndpointId) -> Result<&Endpoint, Error> {
         self.endpoints
             .get(&id)
+            .ok_or_else(|| endpoint_not_found(id))
+    }
+
+    fn endpoint_mut(&mut self, id: EndpointId) -> Result<&mut Endpoint, Error> {
+        self.endpoints
+            .get_mut(&id)
             .ok_or_else(|| endpoint_not_found(id))
     }
 

@@ -1,14 +1,14 @@
 //! Networks: made, found, removed.
 
 use ipnet::IpNet;
-use vswitch_ipam::{Pool, PoolError, PoolRequest};
 
 use super::Model;
+use super::pools::given;
 use crate::driver::DriverName;
 use crate::endpoint::Endpoint;
-use crate::error::{Error, LanError};
+use crate::error::{EngineError, Error, LanError};
 use crate::id::NetworkId;
-use crate::lan::Ipam;
+use crate::ipam::Ipam;
 use crate::name::{NameOf, check_name};
 use crate::network::{Network, NetworkRequest, SubnetRecord};
 use crate::settings::BridgeSettings;
@@ -17,8 +17,9 @@ use crate::settings::BridgeSettings;
 const LISTED: usize = 5;
 
 impl Model {
-    /// Makes a network, with subnets that overlap no other's and nothing in `occupied`, which is what
-    /// the host routes elsewhere. `id` is drawn at random, `now` is in seconds since 1970 UTC.
+    /// Makes a network, with subnets that overlap no other's, no pool that is lent and nothing in `occupied`,
+    /// which is what the host routes elsewhere. One whose addresses are given may have the subnet of a
+    /// pool that is lent. `id` is drawn at random, `now` is in seconds since 1970 UTC.
     ///
     /// # Errors
     /// Whatever is wrong with the request; [`Error::IdTaken`] if another id should be drawn.
@@ -38,16 +39,20 @@ impl Model {
         self.check_network_name(&request.name)?;
         self.check_network_id(id)?;
         let lan = driver.place(&request)?;
-        if lan.is_none() && request.ipam == Ipam::Dhcp {
+        if lan.is_none() && request.ipam.is_dhcp() {
             return Err(Error::Lan(LanError::DhcpDriver {
                 driver: request.driver,
             }));
         }
-        let pools = driver.plan(&request)?;
+        let mut pools = driver.plan(&request)?;
+        if request.ipam.is_given() {
+            pools = given(&request, pools)?;
+        }
         let mut network = Network {
             id,
             name: request.name.clone(),
             driver: request.driver,
+            plugin: request.plugin.clone(),
             created: now,
             ipv6: false,
             internal: request.internal,
@@ -55,7 +60,7 @@ impl Model {
             options: request.options.clone(),
             labels: request.labels.clone(),
             overlay: None,
-            ipam: request.ipam,
+            ipam: request.ipam.clone(),
             lan,
         };
         network.subnets = self.request_pools(&network, pools, occupied)?;
@@ -163,6 +168,7 @@ impl Model {
 
     /// Checks what a network to be makes of its options, once it is complete.
     pub(super) fn check_settings(&self, network: &Network) -> Result<(), Error> {
+        check_plugins(network)?;
         let driver = network.driver.driver();
         let others: Vec<&Network> = self.networks.values().collect();
         driver.check_network(network, &others)?;
@@ -198,6 +204,7 @@ impl Model {
                 Some(other) if other.driver.driver().link(other).is_some() => {
                     "its gateway is on the physical network"
                 }
+                Some(other) if other.plugin.is_some() => "its gateway is its plugin's",
                 Some(other) if other.subnets.is_empty() => "it has no subnet",
                 Some(_) => continue,
             };
@@ -214,8 +221,10 @@ impl Model {
         let named = network.driver.driver().route_to(network)?;
         let mut peers = Vec::new();
         for other in self.networks.values() {
-            let is_lan = other.driver.driver().link(other).is_some();
-            if other.id == network.id || other.internal || other.subnets.is_empty() || is_lan {
+            let is_elsewhere =
+                other.driver.driver().link(other).is_some() || other.plugin.is_some();
+            if other.id == network.id || other.internal || other.subnets.is_empty() || is_elsewhere
+            {
                 continue;
             }
             let names = |name: &String| *name == network.name;
@@ -246,38 +255,6 @@ impl Model {
         Ok(())
     }
 
-    /// Requests all pools or none.
-    pub(super) fn request_pools(
-        &mut self,
-        network: &Network,
-        requests: Vec<PoolRequest>,
-        occupied: &[IpNet],
-    ) -> Result<Vec<SubnetRecord>, PoolError> {
-        let link = network.driver.driver().link(network);
-        let mut records = Vec::with_capacity(requests.len());
-        for request in requests {
-            let request = PoolRequest {
-                link: link.clone(),
-                ..request
-            };
-            match self.space.request(&network.name, &request, occupied) {
-                Ok(pool) => records.push(record(pool)),
-                Err(error) => {
-                    self.release_pools(&network.name, &records);
-                    return Err(error);
-                }
-            }
-        }
-        Ok(records)
-    }
-
-    fn release_pools(&mut self, owner: &str, records: &[SubnetRecord]) {
-        for record in records {
-            let released = self.space.release(owner, record.subnet);
-            debug_assert!(released.is_ok(), "each record has its pool");
-        }
-    }
-
     fn network_named(&self, name: &str) -> Option<&Network> {
         self.networks
             .values()
@@ -292,12 +269,25 @@ impl Network {
     }
 }
 
-fn record(pool: &Pool) -> SubnetRecord {
-    SubnetRecord {
-        subnet: pool.subnet(),
-        gateway: pool.gateway(),
-        ip_range: pool.range(),
-        aux: pool.aux().clone(),
+/// Checks that a network has what its plugins are found by.
+fn check_plugins(network: &Network) -> Result<(), EngineError> {
+    let name = || network.name.clone();
+    if network.plugin.is_some() != (network.driver == DriverName::Plugin) {
+        return Err(EngineError::PluginName { network: name() });
+    }
+    let Ipam::Plugin(plugin) = &network.ipam else {
+        return Ok(());
+    };
+    let has_pool = |record: &SubnetRecord| {
+        let mut pools = plugin.pools.iter();
+        pools.any(|pool| pool.subnet == record.subnet)
+    };
+    match network.subnets.iter().all(has_pool) {
+        true => Ok(()),
+        false => Err(EngineError::PluginPools {
+            network: name(),
+            plugin: plugin.name.clone(),
+        }),
     }
 }
 
@@ -307,8 +297,9 @@ fn listed(endpoints: &[&Endpoint]) -> String {
         .iter()
         .take(LISTED)
         .map(|endpoint| match &endpoint.ifname {
-            Some(ifname) => format!("{} ({ifname})", endpoint.sandbox),
-            None => endpoint.sandbox.to_string(),
+            Some(ifname) => format!("{} ({ifname})", endpoint.whereabouts()),
+            None if endpoint.sandbox.is_some() => endpoint.whereabouts(),
+            None => endpoint.called("sandbox"),
         })
         .collect();
     let list = names.join(", ");

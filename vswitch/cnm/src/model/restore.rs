@@ -6,9 +6,9 @@ use ipnet::IpNet;
 use vswitch_ipam::{GatewayRequest, PoolRequest};
 
 use super::Model;
-use crate::endpoint::{AttachRequest, Endpoint};
-use crate::error::{Error, RestoreError};
-use crate::lan::Ipam;
+use crate::endpoint::{AttachRequest, Endpoint, Phase};
+use crate::error::{EngineError, Error, RestoreError};
+use crate::lent_pool::LentPool;
 use crate::network::{Network, SubnetRecord};
 use crate::sandbox::Sandbox;
 use crate::settings::Settings;
@@ -25,8 +25,16 @@ impl Model {
         networks: impl IntoIterator<Item = Network>,
         endpoints: impl IntoIterator<Item = Endpoint>,
         sandboxes: impl IntoIterator<Item = Sandbox>,
+        pools: impl IntoIterator<Item = LentPool>,
     ) -> Result<Self, RestoreError> {
         let mut model = Self::new(settings);
+        for pool in pools {
+            let record = format!("address pool {}", pool.id);
+            model
+                .lender
+                .restore(pool)
+                .map_err(|reason| error(record, reason))?;
+        }
         for network in networks {
             let record = format!("network {}", network.name);
             model
@@ -45,7 +53,7 @@ impl Model {
         // A sandbox nobody made here that lost its endpoints: the crash came between two records.
         let endpoints = &model.endpoints;
         model.sandboxes.retain(|key, sandbox| {
-            sandbox.owned || endpoints.values().any(|endpoint| endpoint.sandbox == *key)
+            sandbox.owned || endpoints.values().any(|endpoint| endpoint.is_in(key))
         });
         Ok(model)
     }
@@ -76,27 +84,48 @@ impl Model {
     fn restore_endpoint(&mut self, endpoint: Endpoint) -> Result<(), Error> {
         let network = self.network_or_error(endpoint.network)?.clone();
         self.check_endpoint_id(endpoint.id)?;
-        self.check_admission(&network, &endpoint.sandbox)?;
-        network
-            .driver
-            .driver()
-            .interface(&network, &endpoint.options)?;
+        check_phase(&endpoint)?;
+        if let Some(sandbox) = &endpoint.sandbox {
+            self.check_admission(&network, sandbox)?;
+        }
+        let driver = network.driver.driver();
+        let has_resources = driver.interface(&network, &endpoint.options)?.is_some();
         self.check_published(&endpoint)?;
-        let request = AttachRequest::new(network.id, endpoint.sandbox.clone());
+        let request = AttachRequest::without_sandbox(network.id);
         self.check_request(&network, &request)?;
-        if let Some(ifname) = &endpoint.ifname {
-            self.check_name_free(&request, ifname)?;
+        if let (Some(sandbox), Some(ifname)) = (&endpoint.sandbox, &endpoint.ifname) {
+            self.check_name_free(sandbox, ifname, None)?;
+        }
+        // A plugin's endpoints may share one.
+        if has_resources && network.plugin.is_none() {
             self.check_mac(&network, endpoint.mac)?;
         }
         self.check_lease_record(&network, &endpoint)?;
-        if network.ipam == Ipam::Default {
+        if !network.ipam.is_dhcp() {
             let addresses: Vec<IpAddr> = endpoint.addresses.iter().map(IpNet::addr).collect();
             self.reserve_addresses(&network, &addresses)?;
         }
-        self.see_namespace(&endpoint.sandbox, None);
+        if let Some(sandbox) = &endpoint.sandbox {
+            self.see_namespace(sandbox, None);
+        }
         self.endpoints.insert(endpoint.id, endpoint);
         Ok(())
     }
+}
+
+/// Checks that an endpoint has a sandbox if it is to have an interface.
+fn check_phase(endpoint: &Endpoint) -> Result<(), EngineError> {
+    let is_sound = match endpoint.phase {
+        Phase::Created => endpoint.sandbox.is_none(),
+        Phase::Attaching | Phase::Attached => endpoint.sandbox.is_some(),
+        Phase::Detaching => true,
+    };
+    if is_sound && (endpoint.sandbox.is_some() || endpoint.ifname.is_none()) {
+        return Ok(());
+    }
+    Err(EngineError::SandboxRecord {
+        endpoint: endpoint.id.short(),
+    })
 }
 
 fn request(record: &SubnetRecord) -> PoolRequest {
@@ -162,6 +191,7 @@ mod tests {
                 .filter(|e| e.id != endpoint_id(1))
                 .cloned(),
             model.sandboxes().cloned(),
+            model.lent_pools().cloned(),
         )
         .unwrap();
         assert_eq!(attach(&mut again, 9, "web", "new").1, ["10.0.0.2/24"]);
@@ -181,6 +211,7 @@ mod tests {
             model.networks().cloned(),
             model.endpoints().cloned(),
             owned.chain([stray]),
+            [],
         );
         assert_eq!(again, Ok(model));
     }
@@ -197,7 +228,7 @@ mod tests {
         };
         let squatter = Endpoint {
             id: endpoint_id(7),
-            sandbox: key("squatter"),
+            sandbox: Some(key("squatter")),
             mac: "0a:00:00:00:00:01".parse().unwrap(),
             ..first.clone()
         };
@@ -244,6 +275,7 @@ mod tests {
                 model.networks().cloned().chain(networks),
                 model.endpoints().cloned().chain(endpoints),
                 model.sandboxes().cloned(),
+                model.lent_pools().cloned(),
             );
             assert_eq!(result.unwrap_err().to_string(), message);
         }

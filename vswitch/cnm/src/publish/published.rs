@@ -46,6 +46,12 @@ impl PublishedPort {
             .is_none_or(|host| host.count() == self.container.count())
     }
 
+    /// Whether a spec means it, or a part of it. What a spec leaves open fits anything.
+    #[must_use]
+    pub fn is_meant_by(&self, spec: &PortSpec) -> bool {
+        self.cut(spec).is_some()
+    }
+
     /// The part of it that a spec means, and what is left before and behind that part; `None` if the spec
     /// means another. What a spec leaves open fits anything.
     #[must_use]

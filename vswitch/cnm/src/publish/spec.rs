@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 use super::port_range::{PortRange, PortRangeError};
-use super::published::Protocol;
+use super::published::{Protocol, PublishedPort};
 
 /// Ports to publish, as Docker's `-p`: `[ip:][host[-end]:]container[-end][/tcp|udp|sctp]`.
 ///
@@ -70,6 +70,18 @@ pub enum PortSpecFault {
     /// An address that is many hosts'.
     #[error("{0} is no address of one host; use one of this host's, such as 127.0.0.1 or [::1]")]
     ManyHosts(IpAddr),
+}
+
+/// What asks for just what was published.
+impl From<&PublishedPort> for PortSpec {
+    fn from(port: &PublishedPort) -> Self {
+        Self {
+            host_ip: Some(port.host_ip),
+            host: port.host,
+            container: port.container,
+            protocol: port.protocol,
+        }
+    }
 }
 
 impl FromStr for PortSpec {

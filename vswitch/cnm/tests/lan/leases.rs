@@ -19,7 +19,7 @@ fn waiting() -> (Model, Endpoint) {
 }
 
 fn way_out(model: &Model, endpoint: &Endpoint) -> Option<NextHop> {
-    let gateways = model.gateway_of(&endpoint.sandbox);
+    let gateways = model.gateway_of(endpoint.sandbox.as_ref().unwrap());
     gateways.v4.map(|choice| choice.next_hop)
 }
 
@@ -27,7 +27,7 @@ fn way_out(model: &Model, endpoint: &Endpoint) -> Option<NextHop> {
 fn an_endpoint_begins_without_address_and_has_what_is_lent() {
     let (mut model, endpoint) = waiting();
     let network = model.network(id(1)).unwrap();
-    assert_eq!((network.ipam, network.subnets.len()), (Ipam::Dhcp, 0));
+    assert_eq!((&network.ipam, network.subnets.len()), (&Ipam::Dhcp, 0));
     assert!(lan(&model, 1).dhcp && only_bridge(&model, 1).host_port.is_none());
     assert_eq!((endpoint.addresses.len(), &endpoint.lease), (0, &None));
     assert!(endpoint.mac.is_valid_source());
@@ -372,6 +372,7 @@ fn records_that_do_not_fit_are_refused() {
             model.networks().cloned(),
             [endpoint],
             model.sandboxes().cloned(),
+            model.lent_pools().cloned(),
         )
         .map_err(|error| error.reason.to_string())
     };
@@ -406,6 +407,7 @@ fn records_that_do_not_fit_are_refused() {
         bridge.networks().cloned(),
         [odd],
         bridge.sandboxes().cloned(),
+        [],
     );
     assert_eq!(restored.unwrap_err().reason.to_string(), message);
 }

@@ -182,5 +182,6 @@ fn restored(model: &Model) -> Result<Model, RestoreError> {
         model.networks().map(stored),
         model.endpoints().map(stored),
         model.sandboxes().map(stored),
+        model.lent_pools().map(stored),
     )
 }

@@ -55,7 +55,7 @@ fn defaults_are_dockers() {
     assert!(port.lan && port.anti_spoof && !port.slaac && !port.isolated);
     assert_eq!((port.mac, port.mtu, port.vlan), (endpoint.mac, 1500, None));
     assert_eq!(port.routes, []);
-    let routes = model.gateway_of(&endpoint.sandbox);
+    let routes = model.gateway_of(endpoint.sandbox.as_ref().unwrap());
     let router = NextHop::Router(ip("192.168.1.1"));
     assert_eq!(routes.v4.map(|route| route.next_hop), Some(router));
     assert_eq!(restored(&model).as_ref(), Ok(&model));
@@ -111,7 +111,10 @@ fn a_network_without_parent_has_no_way_out_and_nobody_to_ask() {
     assert!(network.internal);
     assert!(!lan(&model, 1).check_conflicts);
     let endpoint = attach(&mut model, 1, to(1, "box")).unwrap();
-    assert_eq!(model.gateway_of(&endpoint.sandbox).v4, None);
+    assert_eq!(
+        model.gateway_of(endpoint.sandbox.as_ref().unwrap()).v4,
+        None
+    );
     assert_eq!(restored(&model).as_ref(), Ok(&model));
 
     let internal = NetworkRequest {
@@ -121,7 +124,10 @@ fn a_network_without_parent_has_no_way_out_and_nobody_to_ask() {
     add(&mut model, 2, internal);
     assert!(lan(&model, 2).check_conflicts);
     let endpoint = attach(&mut model, 2, to(2, "other")).unwrap();
-    assert_eq!(model.gateway_of(&endpoint.sandbox).v4, None);
+    assert_eq!(
+        model.gateway_of(endpoint.sandbox.as_ref().unwrap()).v4,
+        None
+    );
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn records_that_contradict_their_options_are_refused() {
         with(|record| record.parent = None),
         with(|record| record.service = true),
     ] {
-        let error = Model::restore(Settings::default(), [network], [], []).unwrap_err();
+        let error = Model::restore(Settings::default(), [network], [], [], []).unwrap_err();
         assert_eq!(
             error.to_string(),
             "the stored record of network web cannot be used: network web needs a record of its parent, as \
@@ -82,6 +82,6 @@ fn records_that_contradict_their_options_are_refused() {
         subnets,
         ..add(&mut dhcp, 2, leased("leased"))
     };
-    let error = Model::restore(Settings::default(), [leased], [], []).unwrap_err();
+    let error = Model::restore(Settings::default(), [leased], [], [], []).unwrap_err();
     assert_eq!(error.reason.code(), "dhcp_invalid");
 }

@@ -49,7 +49,7 @@ fn everything_in_and_out_is_untranslated() {
         assert_eq!(addresses(&endpoint), "10.1.0.1/24 fd01::1/64");
         let port = model.port_settings(endpoint.id).unwrap().unwrap();
         assert!(!port.lan && port.anti_spoof && port.routes.is_empty());
-        let gateways = model.gateway_of(&endpoint.sandbox);
+        let gateways = model.gateway_of(endpoint.sandbox.as_ref().unwrap());
         for route in [gateways.v4, gateways.v6] {
             assert_eq!(route.map(|route| route.next_hop), Some(NextHop::Link));
         }
@@ -137,7 +137,10 @@ fn segments_on_one_parent_reach_each_other_unless_private() {
         ]
     );
     let endpoint = attach(&mut model, 1, to(5, "box")).unwrap();
-    assert_eq!(model.gateway_of(&endpoint.sandbox).v4, None);
+    assert_eq!(
+        model.gateway_of(endpoint.sandbox.as_ref().unwrap()).v4,
+        None
+    );
     let port = model.port_settings(endpoint.id).unwrap().unwrap();
     assert_eq!(port.routes, [(net("10.7.0.0/24"), NextHop::Link)]);
 }

@@ -266,6 +266,6 @@ fn records_of_networks_that_contradict_each_other_are_refused() {
     };
     b.lan.as_mut().unwrap().parent = Some("eth1".into());
     let networks = model.networks().cloned().chain([b]);
-    let error = vswitch_cnm::Model::restore(model.settings().clone(), networks, [], []);
+    let error = vswitch_cnm::Model::restore(model.settings().clone(), networks, [], [], []);
     assert_eq!(error.unwrap_err().reason.code(), "subnet_overlap");
 }

@@ -85,6 +85,7 @@ fn restored(model: &Model) -> Result<Model, RestoreError> {
         networks,
         model.endpoints().cloned(),
         model.sandboxes().cloned(),
+        model.lent_pools().cloned(),
     )
 }
 

@@ -11,7 +11,7 @@ fn a_record_without_what_came_later_is_read() {
     let mut record = serde_json::to_value(model.network(id(1)).unwrap()).unwrap();
     record["overlay"] = serde_json::json!({ "vnis": [4096] });
     let network: Network = serde_json::from_value(record).unwrap();
-    let again = Model::restore(Settings::default(), [network], [], []);
+    let again = Model::restore(Settings::default(), [network], [], [], []);
     assert_eq!(again, Ok(model));
 }
 
@@ -67,7 +67,7 @@ fn records_that_contradict_each_other_are_refused() {
             "vni_in_use",
         ),
     ] {
-        let error = Model::restore(Settings::default(), networks, [], []).unwrap_err();
+        let error = Model::restore(Settings::default(), networks, [], [], []).unwrap_err();
         assert_eq!(error.reason.code(), code, "{error}");
     }
 }

@@ -149,7 +149,7 @@ fn siblings_are_reached_by_the_gateway_of_ones_own_segment() {
                 (net("fd03::/64"), router("fd02::1")),
             ]
         );
-        let way_out = model.gateway_of(&endpoint.sandbox);
+        let way_out = model.gateway_of(endpoint.sandbox.as_ref().unwrap());
         let hop = |hop: &str| (!internal).then(|| router(hop));
         assert_eq!(way_out.v4.map(|choice| choice.next_hop), hop("10.2.0.1"));
         assert_eq!(way_out.v6.map(|choice| choice.next_hop), hop("fd02::1"));

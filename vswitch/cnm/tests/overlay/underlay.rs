@@ -1,6 +1,6 @@
 //! What the underlay carries, and what a user is warned of.
 
-use vswitch_cnm::{Model, NetworkRequest, option_key as key};
+use vswitch_cnm::{Ipam, Model, NetworkRequest, option_key as key};
 
 use super::{add, attach, id, model, net, only_bridge, overlay, restored, to};
 
@@ -71,4 +71,17 @@ fn warnings_say_what_to_do() {
     );
     add(&mut model, 4, NetworkRequest::new("lan"));
     assert_eq!(model.overlay_warnings(id(4)), [""; 0]);
+    // Whoever gives the addresses keeps them apart.
+    let given = NetworkRequest {
+        ipam: Ipam::Given,
+        ..overlay("given", &["10.5.0.0/24"], &[(key::PEERS, "192.0.2.1")])
+    };
+    add(&mut model, 5, given);
+    let warnings = model.overlay_warnings(id(5));
+    assert!(
+        !warnings
+            .iter()
+            .any(|warning| warning.contains("10.5.0.0/24")),
+        "{warnings:?}"
+    );
 }

@@ -110,7 +110,7 @@ impl Driver for Bridge {
         let options = options(network)?;
         let mtu = options.switch.mtu.unwrap_or(settings.default_mtu);
         let port = switched::port(network, endpoint, mtu, &options.switch)?;
-        Ok(port.map(|port| PortSettings {
+        Ok(Some(PortSettings {
             isolated: !options.icc,
             ..port
         }))
@@ -147,6 +147,7 @@ mod tests {
             id: NetworkId::from_octets([0xab; 32]),
             name: "web".into(),
             driver: DriverName::Bridge,
+            plugin: None,
             created: 0,
             ipv6: false,
             internal: false,
@@ -154,7 +155,7 @@ mod tests {
             options: options.iter().map(owned).collect(),
             labels: BTreeMap::new(),
             overlay: None,
-            ipam: crate::lan::Ipam::Default,
+            ipam: crate::ipam::Ipam::Default,
             lan: None,
         }
     }
@@ -273,7 +274,8 @@ mod tests {
             let endpoint = Endpoint {
                 id: crate::EndpointId::from_octets([1; 32]),
                 network: network.id,
-                sandbox: "box".parse().unwrap(),
+                sandbox: Some("box".parse().unwrap()),
+                configured_by: crate::Configurator::Switch,
                 ifname: Some("eth0".into()),
                 mac: "02:42:0a:00:00:02".parse().unwrap(),
                 addresses: vec!["10.0.0.2/24".parse().unwrap()],
@@ -284,6 +286,8 @@ mod tests {
                 options: options.iter().map(owned).collect(),
                 published: Vec::new(),
                 lease: None,
+                labels: BTreeMap::new(),
+                plugin: None,
             };
             Bridge
                 .port(&network, &endpoint, &Settings::default())

@@ -142,6 +142,7 @@ impl Driver for Ipvlan {
             Layer::Link => lan::port(network, endpoint, settings, &options.lan),
             Layer::Routed => routed::port(network, endpoint, settings, &options.lan),
         }
+        .map(Some)
     }
 }
 

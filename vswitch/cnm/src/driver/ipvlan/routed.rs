@@ -8,7 +8,8 @@ use crate::driver::switched;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, LanError};
 use crate::gateway::NextHop;
-use crate::lan::{Ipam, L3Settings, LanMode, LanRecord};
+use crate::ipam::Ipam;
+use crate::lan::{L3Settings, LanMode, LanRecord};
 use crate::network::{Network, NetworkRequest};
 use crate::option_key as key;
 use crate::options::OptionError;
@@ -46,7 +47,7 @@ pub(super) fn plan(
             return Err(LanError::RoutedGateway { gateway }.into());
         }
     }
-    check_ipam(request.ipam)?;
+    check_ipam(&request.ipam)?;
     Ok(pools)
 }
 
@@ -55,7 +56,7 @@ pub(super) fn check(network: &Network) -> Result<(), Error> {
     if let Some(gateway) = network.subnets.iter().find_map(|record| record.gateway) {
         return Err(LanError::RoutedGateway { gateway }.into());
     }
-    check_ipam(network.ipam)?;
+    check_ipam(&network.ipam)?;
     network.lan.as_ref().map_or(Ok(()), check_place)
 }
 
@@ -87,26 +88,26 @@ pub(super) fn bridges(
     Ok(network.segments().iter().map(bridge).collect())
 }
 
-/// How an endpoint's port is switched, if it has one.
+/// How an endpoint's port is switched.
 pub(super) fn port(
     network: &Network,
     endpoint: &Endpoint,
     settings: &Settings,
     options: &LanOptions,
-) -> Result<Option<PortSettings>, Error> {
+) -> Result<PortSettings, Error> {
     let mtu = lan::endpoint_mtu(network, options, settings);
     let port = switched::port(network, endpoint, mtu, &options.switch)?;
-    Ok(port.map(|port| PortSettings {
+    Ok(PortSettings {
         routes: routes_to_siblings(network, endpoint, options),
         ..port
-    }))
+    })
 }
 
 /// Leases are asked for by broadcast, which has nobody to go to.
-const fn check_ipam(ipam: Ipam) -> Result<(), LanError> {
-    match ipam {
-        Ipam::Default => Ok(()),
-        Ipam::Dhcp => Err(LanError::DhcpRouted),
+const fn check_ipam(ipam: &Ipam) -> Result<(), LanError> {
+    match ipam.is_dhcp() {
+        false => Ok(()),
+        true => Err(LanError::DhcpRouted),
     }
 }
 

@@ -8,7 +8,8 @@ use std::net::IpAddr;
 
 use super::options::LanOptions;
 use crate::error::LanError;
-use crate::lan::{HostInterface, Ipam, LanRecord};
+use crate::ipam::Ipam;
+use crate::lan::{HostInterface, LanRecord};
 use crate::network::Network;
 use crate::segment::Segment;
 
@@ -44,7 +45,7 @@ pub(in crate::driver) fn check(
     if !options.host_access || has_parents(record) || aux.any(|name| AUX.contains(&name.as_str())) {
         return Ok(());
     }
-    Err(missing(network.ipam, record))
+    Err(missing(&network.ipam, record))
 }
 
 /// Checks, when a network is made, that the parent has an address where it is to be the host's.
@@ -63,14 +64,14 @@ pub(in crate::driver) fn check_parent(
     }
     let parent = record.parent.as_ref().and_then(|name| interfaces.get(name));
     let mut own = parent.into_iter().flat_map(|parent| &parent.addresses);
-    let usable = |address: IpAddr| match network.ipam {
-        Ipam::Default => network.subnet_with(address).is_some(),
-        Ipam::Dhcp => address.is_ipv4(),
+    let usable = |address: IpAddr| match network.ipam.is_dhcp() {
+        false => network.subnet_with(address).is_some(),
+        true => address.is_ipv4(),
     };
     if has_parents(record) && own.any(|net| usable(net.addr())) {
         return Ok(());
     }
-    Err(missing(network.ipam, record))
+    Err(missing(&network.ipam, record))
 }
 
 /// The parent's addresses are not on a VLAN that the switch tags.
@@ -78,20 +79,20 @@ const fn has_parents(record: &LanRecord) -> bool {
     record.parent.is_some() && record.vlan.is_none()
 }
 
-fn missing(ipam: Ipam, record: &LanRecord) -> LanError {
+fn missing(ipam: &Ipam, record: &LanRecord) -> LanError {
     let place = match (&record.parent, record.vlan) {
         (None, _) => "on a network without parent".to_owned(),
         (Some(parent), Some(vlan)) => format!("on VLAN {} of {parent}", vlan.get()),
-        (Some(parent), None) => match ipam {
-            Ipam::Default => format!("of the network's subnets on {parent}"),
-            Ipam::Dhcp => format!("on {parent}"),
+        (Some(parent), None) => match ipam.is_dhcp() {
+            false => format!("of the network's subnets on {parent}"),
+            true => format!("on {parent}"),
         },
     };
     LanError::NoHostAddress {
         place,
-        hint: match ipam {
-            Ipam::Default => "give it one with --aux-address host=IP",
-            Ipam::Dhcp => "leave the option out, or give the network its --subnet",
+        hint: match ipam.is_dhcp() {
+            false => "give it one with --aux-address host=IP",
+            true => "leave the option out, or give the network its --subnet",
         },
     }
 }

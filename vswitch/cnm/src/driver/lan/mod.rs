@@ -13,7 +13,8 @@ use super::{DriverName, InterfacePlan, Publishing, ipvlan, macvlan};
 use crate::endpoint::{AttachRequest, Endpoint};
 use crate::error::{Error, LanError};
 use crate::gateway::NextHop;
-use crate::lan::{Ipam, LanFace, LanMode, LanRecord, LanSettings};
+use crate::ipam::Ipam;
+use crate::lan::{LanFace, LanMode, LanRecord, LanSettings};
 use crate::mac::mac_for;
 use crate::network::{Network, NetworkRequest};
 use crate::option_key as key;
@@ -39,7 +40,7 @@ pub(super) use warnings::of as warnings;
 /// Where a network to be is, given what its options ask of the place.
 pub(super) fn place(request: &NetworkRequest, options: &LanOptions) -> Result<LanRecord, Error> {
     let record = parent::resolve(options, &request.interfaces)?;
-    check_parent_needed(request.ipam, &record, options)?;
+    check_parent_needed(&request.ipam, &record, options)?;
     Ok(record)
 }
 
@@ -51,7 +52,7 @@ pub(super) fn complete(
 ) -> Result<Network, Error> {
     let record = parent::recorded(&network, options)?;
     host_access::check_parent(&network, record, options, &request.interfaces)?;
-    let slaac = network.ipam == Ipam::Dhcp && options.switch.enable_ipv6.unwrap_or(request.ipv6);
+    let slaac = network.ipam.is_dhcp() && options.switch.enable_ipv6.unwrap_or(request.ipv6);
     if slaac && face(&network, options) != LanFace::Own {
         return Err(LanError::SlaacShared.into());
     }
@@ -69,7 +70,7 @@ pub(super) fn check(
     others: &[&Network],
 ) -> Result<(), Error> {
     let record = parent::recorded(network, options)?;
-    check_parent_needed(network.ipam, record, options)?;
+    check_parent_needed(&network.ipam, record, options)?;
     options.switch.check_mtu_for(network.ipv6)?;
     subnets::check(network)?;
     host_access::check(network, record, options)?;
@@ -87,7 +88,7 @@ pub(super) fn check_endpoint(
     if let (LanMode::Passthru, Some(other)) = (options.mode, others.first()) {
         return Err(Error::Lan(LanError::SecondEndpoint {
             network: name(),
-            sandbox: other.sandbox.clone(),
+            holder: other.called("sandbox"),
         }));
     }
     if face(network, options) == LanFace::Shared && request.mac.is_some() {
@@ -99,7 +100,7 @@ pub(super) fn check_endpoint(
     {
         return Err(LanError::ParentMac { mac }.into());
     }
-    if network.ipam == Ipam::Default {
+    if !network.ipam.is_dhcp() {
         return Ok(());
     }
     let v4 = request.ip.map(|ip| (ip.into(), "the DHCP server chooses"));
@@ -138,13 +139,15 @@ pub(super) fn interface(
 
 /// Where an endpoint can send what is not on its link: to the router of the physical network.
 pub(super) fn next_hop(network: &Network, endpoint: &Endpoint, family: Family) -> Option<NextHop> {
-    match (network.ipam, family) {
-        (Ipam::Default, _) => switched::next_hop(network, &network.segment_of(endpoint)?, family),
-        (Ipam::Dhcp, Family::V4) if !network.internal => {
+    if !network.ipam.is_dhcp() {
+        return switched::next_hop(network, &network.segment_of(endpoint)?, family);
+    }
+    match family {
+        Family::V4 if !network.internal => {
             let router = endpoint.lease.as_ref()?.router?;
             Some(NextHop::Router(router.into()))
         }
-        (Ipam::Dhcp, _) => None,
+        _ => None,
     }
 }
 
@@ -169,22 +172,22 @@ pub(super) fn bridges(
     Ok(segments(network).iter().map(bridge).collect())
 }
 
-/// How an endpoint's port is switched, if it has one.
+/// How an endpoint's port is switched.
 pub(super) fn port(
     network: &Network,
     endpoint: &Endpoint,
     settings: &Settings,
     options: &LanOptions,
-) -> Result<Option<PortSettings>, Error> {
+) -> Result<PortSettings, Error> {
     let mtu = endpoint_mtu(network, options, settings);
     let port = switched::port(network, endpoint, mtu, &options.switch)?;
-    Ok(port.map(|port| PortSettings {
+    Ok(PortSettings {
         lan: true,
         // Whoever is behind a passthru endpoint sends by it too.
         anti_spoof: port.anti_spoof && options.mode != LanMode::Passthru,
-        slaac: network.ipam == Ipam::Dhcp && network.ipv6,
+        slaac: network.ipam.is_dhcp() && network.ipv6,
         ..port
-    }))
+    })
 }
 
 /// Ports of such a network cannot be published.
@@ -225,19 +228,23 @@ fn options_of(network: &Network) -> Result<Option<LanOptions>, Error> {
     match network.driver {
         DriverName::Macvlan => macvlan::options(network).map(Some),
         DriverName::Ipvlan => ipvlan::lan_options(network).map(Some),
-        DriverName::Bridge | DriverName::Host | DriverName::Null | DriverName::Overlay => Ok(None),
+        DriverName::Bridge
+        | DriverName::Host
+        | DriverName::Null
+        | DriverName::Overlay
+        | DriverName::Plugin => Ok(None),
     }
 }
 
 fn check_parent_needed(
-    ipam: Ipam,
+    ipam: &Ipam,
     record: &LanRecord,
     options: &LanOptions,
 ) -> Result<(), LanError> {
     let needs = [
         (options.mode == LanMode::Passthru, "mode passthru"),
         (options.face == LanFace::Translated, "option mac_nat=true"),
-        (ipam == Ipam::Dhcp, "--ipam dhcp"),
+        (ipam.is_dhcp(), "--ipam dhcp"),
     ];
     match needs.into_iter().find(|(needed, _)| *needed) {
         Some((_, what)) if record.parent.is_none() => Err(LanError::NoParent { what }),
@@ -272,7 +279,7 @@ fn on_lan(
         face: face(network, options),
         host_access: host_access::addresses(record, segment, options),
         check_conflicts: options.dad && record.parent.is_some(),
-        dhcp: network.ipam == Ipam::Dhcp,
+        dhcp: network.ipam.is_dhcp(),
     }
 }
 

@@ -5,7 +5,6 @@ use vswitch_ipam::{Family, GatewayRequest, IpamOptions, PoolRequest, plan as pla
 use super::options::LanOptions;
 use crate::driver::switched::{check_count, families};
 use crate::error::{Error, LanError};
-use crate::lan::Ipam;
 use crate::network::{Network, NetworkRequest};
 
 /// The pools to request, IPv4 first; none with DHCP. As in Docker from version 28, a gateway is only what
@@ -16,7 +15,7 @@ pub(in crate::driver) fn plan(
 ) -> Result<Vec<PoolRequest>, Error> {
     check_count(&request.name, &request.subnets)?;
     let families = families(request, &options.switch)?;
-    if request.ipam == Ipam::Dhcp {
+    if request.ipam.is_dhcp() {
         check_dhcp(request, &families)?;
         return Ok(Vec::new());
     }
@@ -40,7 +39,7 @@ pub(in crate::driver) fn plan(
 pub(in crate::driver) fn check(network: &Network) -> Result<(), Error> {
     let subnets: Vec<_> = network.subnets.iter().map(|record| record.subnet).collect();
     check_count(&network.name, &subnets)?;
-    if network.ipam == Ipam::Dhcp && !subnets.is_empty() {
+    if network.ipam.is_dhcp() && !subnets.is_empty() {
         return Err(LanError::DhcpChooses { what: "--subnet" }.into());
     }
     Ok(())

@@ -114,7 +114,7 @@ impl Driver for Macvlan {
         endpoint: &Endpoint,
         settings: &Settings,
     ) -> Result<Option<PortSettings>, Error> {
-        lan::port(network, endpoint, settings, &options(network)?)
+        lan::port(network, endpoint, settings, &options(network)?).map(Some)
     }
 }
 

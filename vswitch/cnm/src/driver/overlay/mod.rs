@@ -158,7 +158,7 @@ impl Driver for Overlay {
         let options = options(network)?;
         let mtu = mtu::of_containers(network, &options, settings);
         let port = switched::port(network, endpoint, mtu, &options.switch)?;
-        Ok(port.map(|port| PortSettings {
+        Ok(Some(PortSettings {
             routes: routes_to_siblings(network, endpoint),
             ..port
         }))

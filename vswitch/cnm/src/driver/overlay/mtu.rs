@@ -123,6 +123,7 @@ mod tests {
             id: NetworkId::from_octets([1; 32]),
             name: "web".into(),
             driver: DriverName::Overlay,
+            plugin: None,
             created: 0,
             ipv6: false,
             internal: false,
@@ -140,7 +141,7 @@ mod tests {
             }),
             options,
             labels: std::collections::BTreeMap::new(),
-            ipam: crate::lan::Ipam::Default,
+            ipam: crate::ipam::Ipam::Default,
             lan: None,
         }
     }

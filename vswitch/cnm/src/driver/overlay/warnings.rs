@@ -52,6 +52,9 @@ fn alone(network: &Network, options: &NetworkOptions) -> Option<String> {
 
 /// Two hosts that choose from the same addresses choose the same.
 fn addresses(network: &Network) -> Option<String> {
+    if network.ipam.is_given() {
+        return None;
+    }
     let whole = |record: &&SubnetRecord| record.ip_range.is_none();
     let subnets: Vec<String> = network
         .subnets

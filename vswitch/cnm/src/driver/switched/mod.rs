@@ -132,24 +132,24 @@ pub(super) fn publishing(
     })
 }
 
-/// How an endpoint's port is switched, if it has one; it is not isolated, and has no routes of its own.
+/// How an endpoint's port is switched; it is not isolated, and has no routes of its own.
 pub(super) fn port(
     network: &Network,
     endpoint: &Endpoint,
     mtu: u16,
     options: &SwitchOptions,
-) -> Result<Option<PortSettings>, Error> {
-    let Some(ifname) = endpoint.ifname.clone() else {
-        return Ok(None);
-    };
+) -> Result<PortSettings, Error> {
     let own = EndpointOptions::parse(&endpoint.options)?;
-    Ok(Some(PortSettings {
+    Ok(PortSettings {
         endpoint: endpoint.id,
         network: network.id,
         segment: network
             .segment_of(endpoint)
             .map_or(0, |segment| segment.index),
-        ifname,
+        ifname: endpoint
+            .ifname
+            .clone()
+            .unwrap_or_else(|| endpoint.tap_name()),
         mac: endpoint.mac,
         addresses: endpoint.addresses.iter().map(IpNet::addr).collect(),
         routes: Vec::new(),
@@ -161,7 +161,7 @@ pub(super) fn port(
         published: endpoint.published.clone(),
         slaac: false,
         lan: false,
-    }))
+    })
 }
 
 /// The option's name for the first segment, else `br-` and the beginning of the id; the others' end with
@@ -192,6 +192,7 @@ mod tests {
             id: NetworkId::from_octets([0xab; 32]),
             name: "web".into(),
             driver: DriverName::Overlay,
+            plugin: None,
             created: 0,
             ipv6: false,
             internal: false,
@@ -199,7 +200,7 @@ mod tests {
             options: BTreeMap::new(),
             labels: BTreeMap::new(),
             overlay: None,
-            ipam: crate::lan::Ipam::Default,
+            ipam: crate::ipam::Ipam::Default,
             lan: None,
         };
         let name = |index, given: &[(&str, &str)]| {

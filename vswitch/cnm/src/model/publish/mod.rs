@@ -1,6 +1,6 @@
 //! Publishing ports of endpoints, and the reverse.
 
-use super::{Model, endpoint_not_found};
+use super::Model;
 use crate::driver::Publishing;
 use crate::endpoint::{Endpoint, Phase};
 use crate::error::Error;
@@ -68,7 +68,7 @@ impl Model {
             if gone.len() == before {
                 return Err(Error::NotPublished {
                     port: *spec,
-                    sandbox: endpoint.sandbox.clone(),
+                    holder: endpoint.called("sandbox"),
                     network: self.network_or_error(endpoint.network)?.name.clone(),
                 });
             }
@@ -120,11 +120,6 @@ impl Model {
         let network = self.network_or_error(endpoint.network)?;
         let driver = network.driver.driver();
         driver.publishing(network, endpoint)
-    }
-
-    fn endpoint_mut(&mut self, id: EndpointId) -> Result<&mut Endpoint, Error> {
-        let endpoint = self.endpoints.get_mut(&id);
-        endpoint.ok_or_else(|| endpoint_not_found(id))
     }
 }
 

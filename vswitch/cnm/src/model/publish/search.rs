@@ -148,7 +148,7 @@ impl Model {
                 ..*port
             }
             .to_string(),
-            sandbox: other.sandbox.clone(),
+            holder: other.called("container"),
             network: network
                 .map(|network| network.name.clone())
                 .unwrap_or_default(),

@@ -87,7 +87,7 @@ impl Model {
             return Err(Error::PublishFamily {
                 port: *spec,
                 family: family_of(addresses[0]),
-                sandbox: endpoint.sandbox.clone(),
+                holder: endpoint.called("sandbox"),
                 network: self.network_or_error(endpoint.network)?.name.clone(),
             });
         }
