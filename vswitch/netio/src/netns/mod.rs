@@ -146,7 +146,9 @@ impl Netns {
 
     /// `None` if the file is not of the kernel's namespace file system.
     fn open_file(path: &Path) -> io::Result<Option<Self>> {
-        let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        // A named pipe would be waited for.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let fd = rustix::fs::open(path, flags, Mode::empty())?;
         // A file below /run/netns that lost its mount opens as well, and must not pass for one.
         if rustix::fs::fstatfs(&fd)?.f_type != libc::NSFS_MAGIC {
             return Ok(None);
