@@ -38,6 +38,9 @@ pub struct Attach {
     /// Ports to publish, each as in [`Publish`](crate::Publish).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub publish: Vec<String>,
+    /// Notes of whoever attaches, without effect; inspecting the network shows them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// An endpoint: answer to `POST /v1/networks/{network}/endpoints`, and part of a [`Sandbox`].
@@ -57,6 +60,9 @@ pub struct Endpoint {
     pub ifname: Option<String>,
     /// Six hexadecimal octets with colons.
     pub mac: Option<String>,
+    /// Octets of IP that the interface takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u16>,
     /// With prefix length, IPv4 first.
     pub addresses: Vec<IpNet>,
     /// The network's IPv4 router, whether or not the sandbox's default route goes there.

@@ -19,7 +19,7 @@ pub struct NetworkInspect {
     pub created: Timestamp,
     /// `local`: of this host only; `global`: an overlay, which other hosts may be in.
     pub scope: String,
-    /// `bridge`, `overlay`, `macvlan`, `ipvlan`, `host`, `null`.
+    /// `bridge`, `overlay`, `macvlan`, `ipvlan`, `host`, `null`, or a plugin's name.
     pub driver: String,
     /// Endpoints get IPv6 addresses.
     #[serde(rename = "EnableIPv6")]
@@ -47,7 +47,7 @@ pub struct InspectIpam {
     /// `default`: the switch's own address management; `dhcp`: a server on the physical network; `null`: no
     /// addresses.
     pub driver: String,
-    /// None are known.
+    /// As given to an IPAM plugin.
     pub options: BTreeMap<String, String>,
     /// One per subnet, IPv4 first.
     pub config: Vec<InspectConfig>,
@@ -88,6 +88,9 @@ pub struct InspectContainer {
     /// With prefix length: `fd00::2/64`.
     #[serde(rename = "IPv6Address")]
     pub ipv6_address: String,
+    /// As given when it was attached; left out if there are none. Docker has no such field.
+    #[serde(rename = "Labels", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     /// What the DHCP server gave it; none with other address management. Docker has no such field.
     #[serde(rename = "Lease", default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<InspectLease>,

@@ -14,13 +14,17 @@ use serde::{Deserialize, Serialize};
 pub struct NetworkCreate {
     /// What users call it.
     pub name: String,
-    /// `bridge`, `overlay`, `macvlan`, `ipvlan`, `host`, `null`.
+    /// `bridge`, `overlay`, `macvlan`, `ipvlan`, `host`, `null`, or the name of a Docker network plugin.
     #[serde(default = "bridge")]
     pub driver: String,
     /// Who gives out addresses. `default`: the switch; `dhcp`: the DHCP server of the physical network that a
-    /// `macvlan` or `ipvlan` network is on. None: `default`.
+    /// `macvlan` or `ipvlan` network is on; `given`: whoever attaches; else the Docker IPAM plugin of that name.
+    /// None: `default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ipam: Option<String>,
+    /// Options for the IPAM plugin.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ipam_options: BTreeMap<String, String>,
     /// One per address pool; none: a default pool.
     #[serde(default)]
     pub subnets: Vec<IpNet>,
@@ -66,7 +70,7 @@ pub struct NetworkSummary {
     pub id: String,
     /// What users call it.
     pub name: String,
-    /// `bridge`, `overlay`, `macvlan`, `ipvlan`, `host`, `null`.
+    /// `bridge`, `overlay`, `macvlan`, `ipvlan`, `host`, `null`, or a plugin's name.
     pub driver: String,
     /// `local`: of this host only; `global`: an overlay, which other hosts may be in.
     pub scope: String,
@@ -80,7 +84,7 @@ pub struct NetworkSummary {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveNetworkQuery {
-    /// Detach what is attached, instead of refusing.
+    /// Detach what is attached, instead of refusing; and remove a network whose plugin is away.
     #[serde(default)]
     pub force: bool,
 }
@@ -102,6 +106,7 @@ impl NetworkCreate {
             name: name.into(),
             driver: bridge(),
             ipam: None,
+            ipam_options: BTreeMap::new(),
             subnets: Vec::new(),
             gateways: Vec::new(),
             ip_ranges: Vec::new(),

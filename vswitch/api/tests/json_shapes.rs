@@ -50,6 +50,7 @@ fn endpoint() -> Endpoint {
         sandbox: "blue".to_owned(),
         ifname: Some("eth0".to_owned()),
         mac: Some("02:42:0a:14:00:02".to_owned()),
+        mtu: Some(1500),
         addresses: vec![
             "10.20.0.2/16".parse().unwrap(),
             "fd00:20::2/64".parse().unwrap(),
@@ -78,6 +79,7 @@ fn endpoint_json() -> Value {
         "sandbox": "blue",
         "ifname": "eth0",
         "mac": "02:42:0a:14:00:02",
+        "mtu": 1500,
         "addresses": ["10.20.0.2/16", "fd00:20::2/64"],
         "gateway": "10.20.0.1",
         "gateway6": null,
@@ -136,6 +138,7 @@ fn inspect_is_spelt_as_docker_spells_it() {
                 mac_address: "02:42:0a:14:05:00".to_owned(),
                 ipv4_address: "10.20.5.0/16".to_owned(),
                 ipv6_address: String::new(),
+                labels: BTreeMap::from([("tier".to_owned(), "front".to_owned())]),
                 lease: None,
             },
         )]),
@@ -173,6 +176,7 @@ fn inspect_is_spelt_as_docker_spells_it() {
                     "MacAddress": "02:42:0a:14:05:00",
                     "IPv4Address": "10.20.5.0/16",
                     "IPv6Address": "",
+                    "Labels": {"tier": "front"},
                 },
             },
         }),
@@ -187,6 +191,7 @@ fn inspect_keeps_dockers_order_of_fields() {
         mac_address: String::new(),
         ipv4_address: String::new(),
         ipv6_address: String::new(),
+        labels: BTreeMap::new(),
         lease: None,
     })
     .unwrap();
@@ -247,6 +252,7 @@ fn inspect_tells_of_the_parent_and_of_leases() {
             mac_address: String::new(),
             ipv4_address: "192.0.2.7/24".to_owned(),
             ipv6_address: String::new(),
+            labels: BTreeMap::new(),
             lease: Some(lease),
         },
         json!({
@@ -277,6 +283,7 @@ fn a_network_in_full() {
             name: "web".to_owned(),
             driver: "bridge".to_owned(),
             ipam: Some("default".to_owned()),
+            ipam_options: BTreeMap::from([("zone".to_owned(), "7".to_owned())]),
             subnets: vec!["10.20.0.0/16".parse().unwrap()],
             gateways: vec!["10.20.0.1".parse().unwrap()],
             ip_ranges: vec!["10.20.5.0/24".parse().unwrap()],
@@ -290,6 +297,7 @@ fn a_network_in_full() {
             "name": "web",
             "driver": "bridge",
             "ipam": "default",
+            "ipam_options": {"zone": "7"},
             "subnets": ["10.20.0.0/16"],
             "gateways": ["10.20.0.1"],
             "ip_ranges": ["10.20.5.0/24"],
@@ -356,6 +364,7 @@ fn attaching_needs_a_sandbox_and_nothing_else() {
             gateway_priority: -1,
             options: BTreeMap::from([("vswitch.vlan".to_owned(), "7".to_owned())]),
             publish: vec!["8080:80".to_owned()],
+            labels: BTreeMap::from([("tier".to_owned(), "front".to_owned())]),
         },
         json!({
             "sandbox": "pid:7",
@@ -367,6 +376,7 @@ fn attaching_needs_a_sandbox_and_nothing_else() {
             "gateway_priority": -1,
             "options": {"vswitch.vlan": "7"},
             "publish": ["8080:80"],
+            "labels": {"tier": "front"},
         }),
     );
     refused::<Attach>(json!({"sandbox": "blue", "ipv4": "10.0.0.1"}), "ipv4");
