@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -17,11 +19,13 @@ use vswitch_cnm::EndpointId;
 use vswitch_nat::{Nat, Record};
 use vswitch_netio::monitor::Monitor;
 
+use crate::activation::Activated;
 use crate::config::Config;
-use crate::control::{Control, ControlThread, Handle};
+use crate::control::{Control, ControlThread, Engine, Handle, run_errands};
 use crate::dataplane::{Dataplane, PortEvent};
+use crate::docker;
 use crate::host_watch::HostWatch;
-use crate::http::{self, ApiSocket};
+use crate::http::{self, Askers, ListeningSocket, SocketError};
 use crate::leases::{self, Leases};
 use crate::outside::{DRAWN_PORTS, Outside};
 use crate::privilege;
@@ -42,8 +46,15 @@ const SWEEP: Duration = Duration::from_secs(2);
 pub fn run(config: &Config) -> anyhow::Result<()> {
     privilege::check()?;
     privilege::raise_descriptor_limit();
+    let mut activated = Activated::take()?;
     let state_dir = StateDir::lock(&config.state_dir)?;
-    let (socket, listener) = ApiSocket::listen(&config.socket)?;
+    let api = Listening::at(&config.socket, Askers::Users, &mut activated)?;
+    let docker = config.docker_plugin.as_deref();
+    let docker = docker.map(|path| Listening::at(path, Askers::Docker, &mut activated));
+    let docker = docker.transpose()?;
+    for path in activated.unclaimed() {
+        tracing::warn!(socket = %path.display(), "passed to be listened at, and not asked for: nobody answers there");
+    }
     let metrics = config.metrics.map(listen_for_metrics).transpose()?;
     let store = Store::open(state_dir, draw)?;
     let daemon_id = store.daemon_id();
@@ -52,7 +63,8 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let (nat, sessions) = translation(config, &outside)?;
     let (dataplane, events) = Dataplane::start(config.workers.get(), config.worker_nice, nat)?;
     let (leases, lease_events) = start_leases()?;
-    let control = Control::start(config, store, dataplane, outside, leases, sessions)?;
+    let (errands, pending) = unbounded_channel();
+    let control = Control::start(config, store, dataplane, outside, leases, sessions, errands)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -61,13 +73,21 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let handle = control.handle();
     let watch =
         HostWatch::start(monitor, handle.clone()).context("cannot follow the host's network")?;
+    // The files of the sockets go at the very end.
+    let (docker_listener, _docker_file) =
+        docker.map(|docker| (docker.listener, docker.file)).unzip();
+    let _api_file = api.file;
     let outcome = runtime.block_on(async {
         let servers = Servers {
-            api: tokio::net::UnixListener::from_std(listener)?,
+            api: tokio::net::UnixListener::from_std(api.listener)?,
+            docker: docker_listener
+                .map(tokio::net::UnixListener::from_std)
+                .transpose()?,
             metrics: metrics.map(tokio::net::TcpListener::from_std).transpose()?,
         };
-        tracing::info!(socket = %socket.path().display(), %daemon_id, "ready");
-        serve(servers, handle, events, lease_events).await
+        tracing::info!(socket = %config.socket.display(), %daemon_id, "ready");
+        let errands = run_errands(pending, handle.clone());
+        serve(servers, handle, events, lease_events, errands).await
     });
     // No request comes any more, so no command either.
     drop(runtime);
@@ -107,9 +127,29 @@ fn start_leases() -> anyhow::Result<(Leases, UnboundedReceiver<LeaseEvent>)> {
     Ok((leases, events))
 }
 
+/// A listening socket, and its file if it is ours to remove.
+struct Listening {
+    listener: UnixListener,
+    file: Option<ListeningSocket>,
+}
+
+impl Listening {
+    /// As systemd passed it, or made here.
+    fn at(path: &Path, askers: Askers, activated: &mut Activated) -> Result<Self, SocketError> {
+        if let Some(listener) = activated.socket(path) {
+            let file = None;
+            return Ok(Self { listener, file });
+        }
+        let (file, listener) = ListeningSocket::listen(path, askers)?;
+        let file = Some(file);
+        Ok(Self { listener, file })
+    }
+}
+
 /// Where requests come from.
 struct Servers {
     api: tokio::net::UnixListener,
+    docker: Option<tokio::net::UnixListener>,
     metrics: Option<tokio::net::TcpListener>,
 }
 
@@ -118,6 +158,7 @@ async fn serve(
     handle: Handle,
     events: UnboundedReceiver<PortEvent>,
     lease_events: UnboundedReceiver<LeaseEvent>,
+    errands: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -128,12 +169,17 @@ async fn serve(
         http::api(handle.clone()),
         stopped.clone(),
     ));
+    if let Some(listener) = servers.docker {
+        let plugin = docker::plugin(Engine::new(handle.clone()));
+        listeners.spawn(answer(listener, plugin, stopped.clone()));
+    }
     if let Some(metrics) = servers.metrics {
         listeners.spawn(answer(metrics, http::metrics(handle.clone()), stopped));
     }
     let mut watchers = JoinSet::new();
     watchers.spawn(forward_events(events, handle.clone()));
     watchers.spawn(forward_lease_events(lease_events, handle.clone()));
+    watchers.spawn(errands);
     watchers.spawn(sweep(handle));
     notify(&[NotifyState::Ready]);
     tokio::select! {

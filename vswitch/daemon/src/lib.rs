@@ -5,11 +5,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod activation;
 pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod daemon_id;
 pub mod dataplane;
+pub mod docker;
 pub mod edge;
 pub mod held_ports;
 pub mod host_watch;
@@ -21,6 +23,7 @@ pub mod metrics;
 pub mod outside;
 pub mod panics;
 pub mod parents;
+pub mod plugins;
 pub mod predecessor;
 pub mod privilege;
 pub mod session_ledger;

@@ -32,6 +32,8 @@ pub enum Table {
     Endpoints,
     /// Sandboxes, by key.
     Sandboxes,
+    /// Address pools that were lent, by id.
+    Pools,
 }
 
 /// One record to write or to delete.
@@ -93,7 +95,9 @@ const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 const DAEMON_ID: &str = "daemon-id";
 const FORMAT_KEY: &str = "format";
 /// What the tables hold. Counts up when older programs could not read it.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
+/// What older programs wrote, who knew no endpoints without sandbox: a part of what is written now.
+const FORMER: &str = "1";
 
 const FILE: &str = "state.redb";
 /// The records of thousands of endpoints; redb's default is a gigabyte.
@@ -163,7 +167,11 @@ impl Store {
         let database = self.database.as_ref().ok_or_else(|| self.closed())?;
         let read = || -> Result<Vec<(String, Vec<u8>)>, redb::Error> {
             let transaction = database.begin_read()?;
-            let records = transaction.open_table(table.definition())?;
+            let records = match transaction.open_table(table.definition()) {
+                // The file of an older version, which had no such records.
+                Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+                opened => opened?,
+            };
             let mut pairs = Vec::new();
             for entry in records.iter()? {
                 let (key, value) = entry?;
@@ -248,13 +256,19 @@ impl Change {
 }
 
 impl Table {
-    const ALL: [Self; 3] = [Self::Networks, Self::Endpoints, Self::Sandboxes];
+    const ALL: [Self; 4] = [
+        Self::Networks,
+        Self::Endpoints,
+        Self::Sandboxes,
+        Self::Pools,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Networks => "networks",
             Self::Endpoints => "endpoints",
             Self::Sandboxes => "sandboxes",
+            Self::Pools => "pools",
         }
     }
 
@@ -308,6 +322,7 @@ fn read_meta(path: &Path, database: &Database) -> Result<DaemonId, StoreError> {
     let [format, daemon_id] = read().map_err(|e| explain(path, e))?;
     match format {
         Some(format) if format == FORMAT => {}
+        Some(format) if format == FORMER => raise_format(database).map_err(|e| explain(path, e))?,
         Some(found) => {
             let path = path.to_owned();
             return Err(StoreError::Format { path, found });
@@ -318,6 +333,13 @@ fn read_meta(path: &Path, database: &Database) -> Result<DaemonId, StoreError> {
         .ok_or_else(|| damaged(path, "it has no daemon id"))?
         .parse()
         .map_err(|error| damaged(path, error))
+}
+
+/// From now on there may be records that older programs cannot read.
+fn raise_format(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(META)?.insert(FORMAT_KEY, FORMAT)?;
+    Ok(transaction.commit()?)
 }
 
 fn damaged(path: &Path, detail: impl ToString) -> StoreError {
@@ -466,20 +488,42 @@ mod tests {
         assert!(error.to_string().contains("endpoints 0"), "{error}");
     }
 
+    fn set_format(store: &Store, format: &str) {
+        let transaction = store.database.as_ref().unwrap().begin_write().unwrap();
+        let mut meta = transaction.open_table(META).unwrap();
+        meta.insert(FORMAT_KEY, format).unwrap();
+        drop(meta);
+        transaction.commit().unwrap();
+    }
+
     #[test]
     fn a_later_format_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let store = open_at(folder.path()).unwrap();
-        let transaction = store.database.as_ref().unwrap().begin_write().unwrap();
-        transaction
-            .open_table(META)
-            .unwrap()
-            .insert(FORMAT_KEY, "2")
-            .unwrap();
-        transaction.commit().unwrap();
-        drop(store);
+        set_format(&open_at(folder.path()).unwrap(), "3");
         let error = open_at(folder.path()).unwrap_err();
         assert!(matches!(error, StoreError::Format { .. }), "{error}");
+    }
+
+    #[test]
+    fn the_former_format_is_read_and_then_it_is_this_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open_at(folder.path()).unwrap();
+        let old = record("old", 1);
+        store
+            .commit(&[Change::put(Table::Networks, "1", &old).unwrap()])
+            .unwrap();
+        // Nobody had lent anything yet.
+        let transaction = store.database.as_ref().unwrap().begin_write().unwrap();
+        assert!(transaction.delete_table(Table::Pools.definition()).unwrap());
+        transaction.commit().unwrap();
+        set_format(&store, FORMER);
+        drop(store);
+        let store = open_at(folder.path()).unwrap();
+        assert_eq!(store.load::<Record>(Table::Networks).unwrap(), [old]);
+        assert!(store.load::<Record>(Table::Pools).unwrap().is_empty());
+        let transaction = store.database.as_ref().unwrap().begin_read().unwrap();
+        let meta = transaction.open_table(META).unwrap();
+        assert_eq!(meta.get(FORMAT_KEY).unwrap().unwrap().value(), FORMAT);
     }
 
     #[test]

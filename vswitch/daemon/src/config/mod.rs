@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use vswitch_ipam::BasePool;
 use vswitch_netio::InterfaceName;
+use vswitch_plugin::discovery::Discovery;
 
 pub use nat::NatSettings;
 
@@ -27,6 +28,10 @@ pub struct Config {
     pub socket: PathBuf,
     /// The folder of the state file.
     pub state_dir: PathBuf,
+    /// The socket at which Docker finds a network and IPAM driver; `None` without one.
+    pub docker_plugin: Option<PathBuf>,
+    /// Where somebody else's drivers are looked for.
+    pub plugins: Discovery,
     /// How many threads forward frames; each TAP has as many queues.
     pub workers: NonZeroUsize,
     /// The nice value of those threads, -20 to 19.
@@ -91,6 +96,10 @@ pub struct Flags {
     /// Folder of the state file [default: /var/lib/vswitch]
     #[arg(long, value_name = "DIR", env = "VSWITCH_STATE_DIR")]
     pub state_dir: Option<PathBuf>,
+    /// Socket at which Docker finds the driver that has its file's name, or none
+    /// [default: /run/docker/plugins/vswitch.sock, and none with a --socket of one's own]
+    #[arg(long, value_name = "PATH|none", env = "VSWITCH_DOCKER_PLUGIN")]
+    pub docker_plugin: Option<DockerPlugin>,
     /// Threads that forward frames [default: one per processor, 4 at most]
     #[arg(long, value_name = "N")]
     pub workers: Option<Workers>,
@@ -108,6 +117,15 @@ pub struct Flags {
     pub log_format: Option<LogFormat>,
 }
 
+/// Where Docker finds the driver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DockerPlugin {
+    /// Nowhere.
+    None,
+    /// At this socket.
+    Socket(PathBuf),
+}
+
 /// How many threads forward frames: 1 to [`Workers::MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "usize")]
@@ -119,6 +137,9 @@ pub struct Workers(NonZeroUsize);
 struct File {
     socket: Option<PathBuf>,
     state_dir: Option<PathBuf>,
+    docker_plugin: Option<DockerPlugin>,
+    plugin_sockets: Option<PathBuf>,
+    plugin_specs: Option<Vec<PathBuf>>,
     workers: Option<Workers>,
     worker_nice: Option<Nice>,
     mtu: Option<Mtu>,
@@ -180,6 +201,12 @@ pub enum ConfigError {
 /// memory bus, and every thread costs a queue per TAP.
 const DEFAULT_WORKERS_MAX: usize = 4;
 
+/// Where a daemon listens that is the only one on its machine.
+const SOCKET: &str = "/run/vswitch/vswitchd.sock";
+
+/// Where Docker looks for the driver `vswitch` (`pkg/plugins/discovery.go`).
+const DOCKER_PLUGIN: &str = "/run/docker/plugins/vswitch.sock";
+
 impl Config {
     /// From the command line, and the file that it names.
     ///
@@ -195,15 +222,22 @@ impl Config {
 
     fn merge(flags: Flags, file: File) -> Self {
         let workers = flags.workers.or(file.workers);
+        let socket = flags.socket.or(file.socket);
+        let socket = socket.unwrap_or_else(|| SOCKET.into());
+        let docker_plugin = match flags.docker_plugin.or(file.docker_plugin) {
+            Some(DockerPlugin::Socket(path)) => Some(path),
+            // Several daemons on one machine cannot all be Docker's driver `vswitch`.
+            None if socket == Path::new(SOCKET) => Some(DOCKER_PLUGIN.into()),
+            Some(DockerPlugin::None) | None => None,
+        };
         Self {
-            socket: flags
-                .socket
-                .or(file.socket)
-                .unwrap_or_else(|| "/run/vswitch/vswitchd.sock".into()),
+            socket,
+            docker_plugin,
             state_dir: flags
                 .state_dir
                 .or(file.state_dir)
                 .unwrap_or_else(|| "/var/lib/vswitch".into()),
+            plugins: plugins(file.plugin_sockets, file.plugin_specs),
             workers: workers.map_or_else(default_workers, |Workers(count)| count),
             worker_nice: file.worker_nice.map_or(DEFAULT_NICE, |Nice(nice)| nice),
             mtu: file.mtu.map(|Mtu(mtu)| mtu),
@@ -241,6 +275,15 @@ impl File {
                 message: error.message().lines().collect::<Vec<_>>().join(", "),
             }
         })
+    }
+}
+
+/// Docker's folders, but for those that are given.
+fn plugins(sockets: Option<PathBuf>, specs: Option<Vec<PathBuf>>) -> Discovery {
+    let dockers = Discovery::default();
+    Discovery {
+        sockets: sockets.unwrap_or(dockers.sockets),
+        specs: specs.unwrap_or(dockers.specs),
     }
 }
 
@@ -314,6 +357,20 @@ impl TryFrom<AddressPoolKeys> for AddressPool {
     }
 }
 
+impl FromStr for DockerPlugin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self::None),
+            path if Path::new(path).is_absolute() => Ok(Self::Socket(path.into())),
+            other => Err(format!(
+                "{other:?} is neither none nor an absolute path, such as {DOCKER_PLUGIN}"
+            )),
+        }
+    }
+}
+
 impl FromStr for Uplink {
     type Err = String;
 
@@ -327,6 +384,13 @@ impl FromStr for Uplink {
                 .collect::<Result<_, _>>()
                 .map(Self::Interfaces),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for DockerPlugin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
     }
 }
 
@@ -366,6 +430,7 @@ mod tests {
         let config = Config::load(Flags::default()).unwrap();
         assert_eq!(config.socket, Path::new("/run/vswitch/vswitchd.sock"));
         assert_eq!(config.state_dir, Path::new("/var/lib/vswitch"));
+        assert_eq!(config.docker_plugin, Some(DOCKER_PLUGIN.into()));
         assert!((1..=4).contains(&config.workers.get()));
         assert_eq!(config.uplink, Uplink::Auto);
         assert_eq!((config.mtu, config.metrics), (None, None));
@@ -381,6 +446,9 @@ mod tests {
             r#"
             socket = "/s"
             state-dir = "/d"
+            docker-plugin = "/p"
+            plugin-sockets = "/ps"
+            plugin-specs = ["/e", "/u"]
             workers = 3
             worker-nice = 10
             mtu = 1400
@@ -402,6 +470,11 @@ mod tests {
             Config {
                 socket: "/s".into(),
                 state_dir: "/d".into(),
+                docker_plugin: Some("/p".into()),
+                plugins: Discovery {
+                    sockets: "/ps".into(),
+                    specs: vec!["/e".into(), "/u".into()],
+                },
                 workers: NonZeroUsize::new(3).unwrap(),
                 worker_nice: 10,
                 mtu: Some(1400),
@@ -436,6 +509,9 @@ mod tests {
         ]);
         let config = Config::merge(flags, file.unwrap());
         assert_eq!(config.socket, Path::new("/flag"));
+        // With a socket of its own, it is one of several daemons.
+        assert_eq!(config.docker_plugin, None);
+        assert_eq!(config.plugins, Discovery::default());
         assert_eq!(config.workers.get(), 2);
         assert_eq!(config.uplink, Uplink::None);
         assert_eq!(config.log, "warn");
@@ -452,6 +528,10 @@ mod tests {
             ("mtu = 67", "v.toml:1: MTU 67: choose 68 to 65535"),
             ("mtu = 65536", "v.toml:1: MTU 65536"),
             ("uplink = \"a/b\"", "v.toml:1: interface name \"a/b\""),
+            (
+                "docker-plugin = \"vswitch\"",
+                "v.toml:1: \"vswitch\" is neither none nor an absolute path",
+            ),
             ("metrics = \"9100\"", "v.toml:1: invalid socket address"),
             ("log-format = \"xml\"", "v.toml:1: unknown variant `xml`"),
             ("log = [", "v.toml:1: "),

@@ -12,9 +12,9 @@ use crate::leases::{AcquireError, Leases, Place};
 
 /// A question to the physical network, which takes its time. It changes nothing here.
 #[derive(Debug)]
-pub struct Acquisition {
+pub(super) struct Acquisition {
     /// Who wants to know.
-    pub endpoint: EndpointId,
+    endpoint: EndpointId,
     leases: Leases,
     place: Place,
     question: Question,
@@ -33,7 +33,7 @@ impl Acquisition {
     ///
     /// # Errors
     /// [`AcquireError`].
-    pub async fn ask(self) -> Result<Option<Lease>, AcquireError> {
+    pub(super) async fn ask(self) -> Result<Option<Lease>, AcquireError> {
         match self.question {
             Question::Unused(addresses) => {
                 self.leases.check_unused(self.place, addresses).await?;
@@ -184,7 +184,7 @@ impl Control {
             mac: place.mac,
             client_id: shares.then_some(own),
             hostname: match &endpoint.sandbox {
-                SandboxKey::Name(name) => Some(name.clone()),
+                Some(SandboxKey::Name(name)) => Some(name.clone()),
                 _ => None,
             },
             broadcast: shares,

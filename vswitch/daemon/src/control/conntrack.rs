@@ -5,7 +5,7 @@ use vswitch_cnm::{Endpoint, NetworkId, SandboxKey};
 use vswitch_nat::{Protocol, SessionRow, State};
 use vswitch_netio::clock;
 
-use super::{Control, ControlError};
+use super::{Control, ControlError, convert};
 
 /// Whose sessions are meant.
 struct Whose {
@@ -20,7 +20,7 @@ impl Whose {
             && self
                 .sandbox
                 .as_ref()
-                .is_none_or(|sandbox| *sandbox == endpoint.sandbox)
+                .is_none_or(|sandbox| endpoint.is_in(sandbox))
     }
 }
 
@@ -113,7 +113,7 @@ impl Control {
 fn session(row: &SessionRow, endpoint: &Endpoint, network: String) -> api::Session {
     api::Session {
         network,
-        sandbox: endpoint.sandbox.to_string(),
+        sandbox: convert::sandbox(endpoint),
         protocol: match row.tuple.protocol {
             Protocol::Tcp => api::SessionProtocol::Tcp,
             Protocol::Udp => api::SessionProtocol::Udp,

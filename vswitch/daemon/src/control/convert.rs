@@ -19,7 +19,8 @@ const fn scope(driver: DriverName) -> &'static str {
         | DriverName::Host
         | DriverName::Null
         | DriverName::Macvlan
-        | DriverName::Ipvlan => "local",
+        | DriverName::Ipvlan
+        | DriverName::Plugin => "local",
     }
 }
 
@@ -32,8 +33,9 @@ pub(super) fn ipam(name: Option<&str>) -> Result<Ipam, ControlError> {
     match name {
         None | Some("default") => Ok(Ipam::Default),
         Some("dhcp") => Ok(Ipam::Dhcp),
+        Some("given") => Ok(Ipam::Given),
         Some(other) => Err(ControlError::Request(format!(
-            "no IPAM driver {other:?} in this version; use default or dhcp"
+            "no IPAM driver {other:?} in this version; use default, dhcp or given"
         ))),
     }
 }
@@ -42,7 +44,7 @@ pub(super) fn summary(network: &Network, ports: usize) -> api::NetworkSummary {
     api::NetworkSummary {
         id: network.id.to_string(),
         name: network.name.clone(),
-        driver: network.driver.to_string(),
+        driver: network.driver_name().to_owned(),
         scope: scope(network.driver).to_owned(),
         subnets: subnets(network).map(|record| record.subnet).collect(),
         ports,
@@ -53,8 +55,10 @@ pub(super) fn inspect<'a>(
     network: &Network,
     endpoints: impl Iterator<Item = (&'a Endpoint, MacAddr)>,
 ) -> api::NetworkInspect {
-    let ipam = match network.ipam {
+    let ipam = match &network.ipam {
         Ipam::Dhcp => "dhcp",
+        Ipam::Given => "given",
+        Ipam::Plugin(plugin) => &plugin.name,
         Ipam::Default if network.subnets.is_empty() => "null",
         Ipam::Default => "default",
     };
@@ -69,18 +73,21 @@ pub(super) fn inspect<'a>(
         id: network.id.to_string(),
         created: timestamp(network.created),
         scope: scope(network.driver).to_owned(),
-        driver: network.driver.to_string(),
+        driver: network.driver_name().to_owned(),
         enable_ipv6: network.ipv6,
         ipam: api::InspectIpam {
             driver: ipam.to_owned(),
-            options: BTreeMap::new(),
+            options: match &network.ipam {
+                Ipam::Plugin(plugin) => plugin.options.clone(),
+                _ => BTreeMap::new(),
+            },
             config: config.collect(),
         },
         internal: network.internal,
         options: options(network),
         labels: network.labels.clone(),
         containers: endpoints
-            .map(|(endpoint, mac)| (endpoint.sandbox.to_string(), container(endpoint, mac)))
+            .map(|(endpoint, mac)| (listed_as(endpoint), container(endpoint, mac)))
             .collect(),
         parent: None,
     }
@@ -98,16 +105,22 @@ fn options(network: &Network) -> BTreeMap<String, String> {
     options
 }
 
-/// `mac` is its interface's, if it has one.
-pub(super) fn endpoint(endpoint: &Endpoint, network: &Network, mac: MacAddr) -> api::Endpoint {
+/// `mac` and `mtu` are its interface's, if it has one.
+pub(super) fn endpoint(
+    endpoint: &Endpoint,
+    network: &Network,
+    mac: MacAddr,
+    mtu: Option<u16>,
+) -> api::Endpoint {
     let segment = network.segment_of(endpoint);
     let gateway = |family| segment?.subnet(family)?.gateway;
     api::Endpoint {
         id: endpoint.id.to_string(),
         network: network.name.clone(),
-        sandbox: endpoint.sandbox.to_string(),
+        sandbox: sandbox(endpoint),
         ifname: endpoint.ifname.clone(),
         mac: endpoint.has_interface().then(|| mac.to_string()),
+        mtu,
         addresses: endpoint.addresses.clone(),
         gateway: gateway(Family::V4).and_then(|ip| match ip {
             IpAddr::V4(v4) => Some(v4),
@@ -123,6 +136,20 @@ pub(super) fn endpoint(endpoint: &Endpoint, network: &Network, mac: MacAddr) -> 
             .iter()
             .filter_map(|port| binding(endpoint, port))
             .collect(),
+    }
+}
+
+/// The sandbox that an endpoint is in; empty if it is in none.
+pub(super) fn sandbox(endpoint: &Endpoint) -> String {
+    let sandbox = endpoint.sandbox.as_ref();
+    sandbox.map(ToString::to_string).unwrap_or_default()
+}
+
+/// What stands for an endpoint in a list of sandboxes.
+fn listed_as(endpoint: &Endpoint) -> String {
+    match &endpoint.sandbox {
+        Some(sandbox) => sandbox.to_string(),
+        None => format!("endpoint {}", endpoint.id.short()),
     }
 }
 
@@ -149,11 +176,12 @@ fn container(endpoint: &Endpoint, mac: MacAddr) -> api::InspectContainer {
     };
     let mac = endpoint.has_interface().then(|| mac.to_string());
     api::InspectContainer {
-        name: endpoint.sandbox.to_string(),
+        name: sandbox(endpoint),
         endpoint_id: endpoint.id.to_string(),
         mac_address: mac.unwrap_or_default(),
         ipv4_address: address(Family::V4),
         ipv6_address: address(Family::V6),
+        labels: endpoint.labels.clone(),
         lease: endpoint.lease.as_ref().map(|lease| api::InspectLease {
             server: lease.server,
             router: lease.router,

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use vswitch_api as api;
 use vswitch_cnm::publish::PortHolder as _;
 use vswitch_cnm::{
-    AttachRequest, Endpoint, EndpointId, GatewayChoice, NetnsId, NextHop, Phase, SandboxKey,
+    AttachRequest, Configurator, Endpoint, EndpointId, GatewayChoice, NetnsId, NetworkId, NextHop,
+    Phase, SandboxKey,
 };
 use vswitch_datapath::link_local;
 use vswitch_datapath::tunnel::super_frame_segments;
@@ -13,26 +14,18 @@ use vswitch_ipam::Family;
 use vswitch_netio::netlink::Link;
 use vswitch_netio::tap::Tap;
 
-use super::acquire::Acquisition;
+use super::engine::is_unlocated;
+use super::errand::{Begun, Errand};
 use super::publish::specs;
 use super::{Control, ControlError, convert, draw, edge_id, netns_id, now};
 use crate::dataplane::{PortName, PortSpec};
-use crate::edge::{self, DefaultRoute, EdgeError, Interface, Ipv6, Namespace};
+use crate::edge::{self, DefaultRoute, EdgeError, GuestMark, Interface, Ipv6, Namespace};
 use crate::leases::AcquireError;
 use crate::store::{Change, StoreError, Table};
 
-/// How far an endpoint was attached.
-#[derive(Debug)]
-pub enum Begun {
-    /// Wholly.
-    Attached(api::Endpoint),
-    /// As far as it can be before this is known.
-    Asking(Acquisition),
-}
-
 impl Control {
-    /// Puts an endpoint of a network into a sandbox, or begins to: where the physical network has to be
-    /// asked first, [`Control::finish_attach`] is to follow.
+    /// Puts an endpoint of a network into a sandbox, or begins to: where plugins or the physical network have to be
+    /// asked first.
     ///
     /// # Errors
     /// [`ControlError`]; nothing has changed then.
@@ -40,16 +33,26 @@ impl Control {
         &mut self,
         network: &str,
         request: api::Attach,
-    ) -> Result<Begun, ControlError> {
+    ) -> Result<Begun<api::Endpoint>, ControlError> {
         let network = self.model.find_network(network)?.id;
+        match self.attach_by_plugins(network, &request)? {
+            Some(errand) => Ok(Begun::Asking(errand)),
+            None => self.begin_own_attach(network, request),
+        }
+    }
+
+    /// As [`Control::begin_attach`], of a network of our own whose addresses are ours, or had already.
+    pub(super) fn begin_own_attach(
+        &mut self,
+        network: NetworkId,
+        request: api::Attach,
+    ) -> Result<Begun<api::Endpoint>, ControlError> {
         let parent = self.parent_interface(network)?;
         let key: SandboxKey = request.sandbox.parse().map_err(vswitch_cnm::Error::from)?;
         let mut sandbox = enter(&key)?;
         let links = sandbox.netlink.links().map_err(EdgeError::from)?;
         self.bury_namesakes(&key, netns_id(sandbox.id()), &links)?;
         let request = AttachRequest {
-            network,
-            sandbox: key,
             netns: Some(netns_id(sandbox.id())),
             interfaces: links.iter().map(|link| link.name.to_string()).collect(),
             ip: request.ip,
@@ -60,7 +63,9 @@ impl Control {
             gateway_priority: request.gateway_priority,
             options: request.options,
             publish: specs(&request.publish)?,
+            labels: request.labels,
             parent,
+            ..AttachRequest::new(network, key)
         };
         let id = EndpointId::from_octets(draw()?);
         let endpoint = self
@@ -73,11 +78,11 @@ impl Control {
         begun
     }
 
-    /// Completes what [`Control::begin_attach`] began, with what the physical network answered.
+    /// Completes what [`Control::begin_own_attach`] began, with what the physical network answered.
     ///
     /// # Errors
     /// [`ControlError`]; there is no such endpoint then.
-    pub fn finish_attach(
+    fn finish_attach(
         &mut self,
         id: EndpointId,
         answer: Result<Option<vswitch_dhcp::Lease>, AcquireError>,
@@ -85,10 +90,12 @@ impl Control {
         let began = self.acquiring.remove(&id);
         let endpoint = self.model.endpoint(id).filter(|_| began).cloned();
         let endpoint = endpoint.ok_or(ControlError::Detached)?;
-        let mut sandbox = match self.enter_if_alive(&endpoint.sandbox) {
+        let mut sandbox = match self.enter_sandbox_of(&endpoint) {
             Ok(Some(sandbox)) => sandbox,
             Ok(None) => {
-                self.bury(&endpoint.sandbox)?;
+                if let Some(key) = &endpoint.sandbox {
+                    self.bury(key)?;
+                }
                 return Err(ControlError::Detached);
             }
             Err(error) => {
@@ -110,21 +117,21 @@ impl Control {
         &mut self,
         endpoint: &Endpoint,
         sandbox: &mut Namespace,
-    ) -> Result<Begun, ControlError> {
+    ) -> Result<Begun<api::Endpoint>, ControlError> {
         if let Some(settings) = self.model.port_settings(endpoint.id)? {
             self.check_parent(&settings)?;
         }
-        let mut changes = vec![put_endpoint(endpoint)?];
-        if let Some(record) = self.model.sandbox(&endpoint.sandbox) {
-            changes.push(Change::put(Table::Sandboxes, &record.key, record)?);
-        }
-        self.store.commit(&changes)?;
+        self.record_with_sandbox(endpoint)?;
         match self.acquisition(endpoint)? {
             Some(acquisition) => {
-                self.acquiring.insert(endpoint.id);
-                Ok(Begun::Asking(acquisition))
+                let id = endpoint.id;
+                self.acquiring.insert(id);
+                Ok(Begun::Asking(Errand::new(async move |control| {
+                    let answer = acquisition.ask().await;
+                    control.run(move |c| c.finish_attach(id, answer)).await?
+                })))
             }
-            None => Ok(Begun::Attached(self.finish_endpoint(endpoint, sandbox)?)),
+            None => Ok(Begun::Done(self.finish_endpoint(endpoint, sandbox)?)),
         }
     }
 
@@ -138,7 +145,7 @@ impl Control {
         self.store.commit(&[put_endpoint(&attached)?])?;
         tracing::info!(
             network = self.network_name(endpoint.network),
-            sandbox = %endpoint.sandbox,
+            sandbox = endpoint.whereabouts(),
             interface = endpoint.ifname,
             id = %endpoint.id,
             "attached"
@@ -148,7 +155,7 @@ impl Control {
 
     /// The kernel gives the number of a namespace that died to the next one that is made. Sandboxes that
     /// had this number, and are not in the namespace that has it now, are gone, even if nobody told yet.
-    fn bury_namesakes(
+    pub(super) fn bury_namesakes(
         &mut self,
         key: &SandboxKey,
         id: NetnsId,
@@ -158,30 +165,50 @@ impl Control {
             let alias = self.alias(&endpoint.id);
             links.iter().any(|link| link.alias.as_ref() == Some(&alias))
         };
+        let is_guest = |guest: &GuestMark| guest.among(links).is_some();
         let gone: Vec<SandboxKey> = self
             .model
             .sandboxes()
             .filter(|other| other.key != *key && other.netns == Some(id))
             .filter(|other| !edge::is_there(&other.key, edge_id(id)))
             .filter(|other| !self.model.endpoints_in(&other.key).any(is_inside))
+            .filter(|other| !self.guests_in(&other.key).iter().any(is_guest))
             .map(|other| other.key.clone())
             .collect();
         gone.iter().try_for_each(|key| self.bury(key))
     }
 
-    /// Takes a sandbox off a network.
+    /// Takes a sandbox off a network, or begins to: where plugins have to be told.
     ///
     /// # Errors
     /// [`ControlError`]; an endpoint that could not be undone can be detached again.
-    pub fn detach(&mut self, network: &str, sandbox: &str) -> Result<(), ControlError> {
+    pub fn begin_detach(
+        &mut self,
+        network: &str,
+        sandbox: &str,
+    ) -> Result<Begun<()>, ControlError> {
         let network = self.model.find_network(network)?.id;
         let key: SandboxKey = sandbox.parse().map_err(vswitch_cnm::Error::from)?;
         let key = self.known_as(key);
         let endpoint = self.model.find_endpoint(network, &key)?.id;
-        self.detach_endpoint(endpoint)
+        self.begin_detach_endpoint(endpoint)
     }
 
-    /// Undoes an endpoint.
+    /// As [`Control::begin_detach`], of an endpoint by its id.
+    pub(super) fn begin_detach_endpoint(
+        &mut self,
+        id: EndpointId,
+    ) -> Result<Begun<()>, ControlError> {
+        let endpoint = self.model.endpoint(id).cloned();
+        if let Some(endpoint) = endpoint
+            && let Some(parting) = self.part(&endpoint)?
+        {
+            return Ok(parting);
+        }
+        self.detach_endpoint(id).map(Begun::Done)
+    }
+
+    /// Undoes an endpoint of a network of our own.
     pub(super) fn detach_endpoint(&mut self, id: EndpointId) -> Result<(), ControlError> {
         let Some(endpoint) = self.model.endpoint(id).cloned() else {
             return Ok(());
@@ -194,15 +221,21 @@ impl Control {
         self.store.commit(&[put_endpoint(&detaching)?])?;
         self.model.begin_detach(id)?;
         self.disconnect_port(id);
-        if let Some(mut sandbox) = self.enter_if_alive(&endpoint.sandbox)? {
+        if let Some(mut sandbox) = self.enter_sandbox_of(&endpoint)? {
             self.remove_endpoint_interface(&endpoint, &mut sandbox)?;
-            self.set_default_routes(&endpoint.sandbox, &mut sandbox)?;
+            self.set_default_routes_around(&endpoint, &mut sandbox)?;
         }
-        self.forget_endpoint(id)?;
+        self.remove_handed_over(&endpoint)?;
+        self.forget_detached(&endpoint)
+    }
+
+    /// The last step of detaching.
+    pub(super) fn forget_detached(&mut self, endpoint: &Endpoint) -> Result<(), ControlError> {
+        self.forget_endpoint(endpoint.id)?;
         tracing::info!(
-            sandbox = %endpoint.sandbox,
+            sandbox = endpoint.whereabouts(),
             interface = endpoint.ifname,
-            %id,
+            id = %endpoint.id,
             "detached"
         );
         Ok(())
@@ -218,13 +251,14 @@ impl Control {
         self.leases.let_go(id, true);
         self.acquiring.remove(&id);
         self.follow_host_on(removed.endpoint.network);
-        let key = &removed.endpoint.sandbox;
         self.waiting.remove(&id);
         let mut changes = vec![Change::delete(Table::Endpoints, id)];
         if let Some(sandbox) = &removed.sandbox {
             changes.push(Change::delete(Table::Sandboxes, &sandbox.key));
         }
-        if self.model.endpoints_in(key).next().is_none() {
+        if let Some(key) = &removed.endpoint.sandbox
+            && self.model.endpoints_in(key).next().is_none()
+        {
             self.pinned.remove(key);
         }
         Ok(self.store.commit(&changes)?)
@@ -238,14 +272,14 @@ impl Control {
     ) -> Result<(), ControlError> {
         let Some(interface) = self.interface(endpoint)? else {
             // `none` is loopback only; `host` has what it has.
-            if !endpoint.sandbox.is_host() {
+            if !endpoint.is_in(&SandboxKey::Host) {
                 sandbox.set_loopback_up()?;
             }
             return Ok(());
         };
         let tap = interface.make(&mut self.host, sandbox, self.queues)?;
         self.connect_port(endpoint.id, tap)?;
-        self.set_default_routes(&endpoint.sandbox, sandbox)?;
+        self.set_default_routes_around(endpoint, sandbox)?;
         Ok(())
     }
 
@@ -334,19 +368,35 @@ impl Control {
         Ok(())
     }
 
-    /// Sets the default routes of a sandbox to the gateways elected now.
+    /// As [`Control::set_default_routes`], of the sandbox that an endpoint is or was in.
+    pub(super) fn set_default_routes_around(
+        &mut self,
+        endpoint: &Endpoint,
+        sandbox: &mut Namespace,
+    ) -> Result<(), EdgeError> {
+        match (&endpoint.sandbox, endpoint.configured_by) {
+            (Some(key), Configurator::Switch) => self.set_default_routes(key, sandbox),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sets the default routes of a sandbox to the gateways elected now, unless an engine elects them.
     pub(super) fn set_default_routes(
         &mut self,
         key: &SandboxKey,
         sandbox: &mut Namespace,
     ) -> Result<(), EdgeError> {
+        if self.model.engine_rules(key) {
+            return Ok(());
+        }
         let gateways = self.model.gateway_of(key);
         let choices = [(Family::V4, gateways.v4), (Family::V6, gateways.v6)];
         let routes = choices
             .into_iter()
             .filter_map(|(family, choice)| Some(self.default_route(family, &choice?)))
             .collect::<Result<Vec<_>, _>>()?;
-        edge::set_default_routes(sandbox, self.daemon_id(), &routes)
+        let guests = self.guests_in(key);
+        edge::set_default_routes(sandbox, self.daemon_id(), &guests, &routes)
     }
 
     fn default_route(
@@ -356,6 +406,11 @@ impl Control {
     ) -> Result<DefaultRoute, EdgeError> {
         Ok(DefaultRoute {
             alias: self.alias(&choice.endpoint),
+            guest: self
+                .model
+                .endpoint(choice.endpoint)
+                .and_then(|endpoint| self.guest_mark(endpoint).transpose())
+                .transpose()?,
             interface: choice.ifname.parse()?,
             family,
             gateway: router(choice.next_hop),
@@ -378,13 +433,41 @@ impl Control {
         Ok(netns.map(Namespace::enter).transpose()?)
     }
 
+    /// The namespace of the sandbox that an endpoint is in, if it is in one that still lives.
+    pub(super) fn enter_sandbox_of(
+        &self,
+        endpoint: &Endpoint,
+    ) -> Result<Option<Namespace>, ControlError> {
+        if is_unlocated(endpoint) {
+            let found = self.find_handed_over(endpoint)?;
+            return Ok(found.map(|(sandbox, _)| sandbox));
+        }
+        match &endpoint.sandbox {
+            Some(key) => self.enter_if_alive(key),
+            None => Ok(None),
+        }
+    }
+
+    /// Puts an endpoint and the sandbox it is in on disk.
+    pub(super) fn record_with_sandbox(&mut self, endpoint: &Endpoint) -> Result<(), ControlError> {
+        let mut changes = vec![put_endpoint(endpoint)?];
+        let sandbox = endpoint.sandbox.as_ref();
+        if let Some(record) = sandbox.and_then(|key| self.model.sandbox(key)) {
+            changes.push(Change::put(Table::Sandboxes, &record.key, record)?);
+        }
+        Ok(self.store.commit(&changes)?)
+    }
+
     /// What the API tells of an endpoint.
     pub(super) fn describe(&self, endpoint: &Endpoint) -> Result<api::Endpoint, ControlError> {
         let network = self.model.network(endpoint.network);
         let network = network.ok_or_else(|| vswitch_cnm::Error::NetworkNotFound {
             name: endpoint.network.to_string(),
         })?;
-        Ok(convert::endpoint(endpoint, network, self.mac_of(endpoint)))
+        let settings = self.model.port_settings(endpoint.id)?;
+        let mtu = settings.map(|settings| settings.mtu);
+        let mac = self.mac_of(endpoint);
+        Ok(convert::endpoint(endpoint, network, mac, mtu))
     }
 
     /// The key that a sandbox is known by, which may not be the one typed.
@@ -404,7 +487,7 @@ impl Control {
         if let Err(error) = self.forget_endpoint(endpoint.id) {
             tracing::error!(id = %endpoint.id, "cannot remove the record: {error}");
         }
-        if let Err(error) = self.set_default_routes(&endpoint.sandbox, sandbox) {
+        if let Err(error) = self.set_default_routes_around(endpoint, sandbox) {
             tracing::error!(id = %endpoint.id, "cannot restore the default route: {error}");
         }
     }
@@ -421,7 +504,7 @@ pub(super) fn put_endpoint(endpoint: &Endpoint) -> Result<Change, StoreError> {
     Change::put(Table::Endpoints, endpoint.id, endpoint)
 }
 
-fn enter(key: &SandboxKey) -> Result<Namespace, ControlError> {
+pub(super) fn enter(key: &SandboxKey) -> Result<Namespace, ControlError> {
     if key.is_host() {
         return Ok(Namespace::current()?);
     }

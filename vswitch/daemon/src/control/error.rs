@@ -10,8 +10,10 @@ use vswitch_netio::netlink::NetlinkError;
 use vswitch_netio::netns::NetnsError;
 use vswitch_netio::tap::TapError;
 
+use super::Stopped;
 use crate::edge::{EdgeError, SandboxError};
 use crate::leases::{AcquireError, CheckError};
+use crate::plugins::PluginError;
 use crate::store::StoreError;
 
 /// Why a command was not carried out. Everything is as before then, as far as the kernel let us.
@@ -73,6 +75,42 @@ pub enum ControlError {
     /// The physical network refuses an address, or does not answer.
     #[error(transparent)]
     Acquire(#[from] AcquireError),
+    /// An engine asks for another endpoint by the id of one that is there.
+    #[error("endpoint {id} is there already, and another one than this; delete it first")]
+    EndpointExists {
+        /// The beginning of its id.
+        id: String,
+    },
+    /// A plugin is not there, does not answer, or refuses.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    /// A driver that is neither ours nor a plugin.
+    #[error("{ours}; {source}")]
+    UnknownDriver {
+        /// What there is of ours.
+        ours: String,
+        /// Where plugins were looked for.
+        source: PluginError,
+    },
+    /// A plugin that has to be told is not there.
+    #[error(
+        "network {network} cannot be removed at its plugin: {source}; --force removes it here all the same"
+    )]
+    PluginAway {
+        /// The network's name.
+        network: String,
+        /// Why not.
+        source: PluginError,
+    },
+    /// Another command waits for somebody's answer about this.
+    #[error("{what} is just being changed by another command: try again when that is done")]
+    Unsettled {
+        /// What.
+        what: String,
+    },
+    /// A part of the command was not executed.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// An endpoint went while it was attached.
     #[error("the endpoint was detached, or its sandbox ended, while it was attached")]
     Detached,
@@ -101,6 +139,11 @@ impl ControlError {
             Self::ParentMissing { .. } => "parent_missing",
             Self::ParentDown { .. } => "parent_down",
             Self::Acquire(error) => acquire_code(error),
+            Self::EndpointExists { .. } => "endpoint_exists",
+            Self::Plugin(error) | Self::PluginAway { source: error, .. } => plugin_code(error),
+            Self::UnknownDriver { .. } => "unknown_driver",
+            Self::Unsettled { .. } => "busy",
+            Self::Stopped(stopped) => stopped.code(),
             Self::Detached => "detached",
             Self::Random(_) => "internal",
             Self::NothingNamed(_) => "not_found",
@@ -128,7 +171,16 @@ impl ControlError {
             | Self::ParentMissing { .. }
             | Self::ParentDown { .. }
             | Self::Acquire(_)
+            | Self::EndpointExists { .. }
+            | Self::PluginAway { .. }
+            | Self::Unsettled { .. }
             | Self::Detached => StatusCode::CONFLICT,
+            Self::UnknownDriver { .. }
+            | Self::Plugin(PluginError::Unplaced { .. } | PluginError::Own { .. }) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::Plugin(_) => StatusCode::BAD_GATEWAY,
+            Self::Stopped(stopped) => stopped.status(),
             Self::Sandbox(SandboxError::Netns(_))
             | Self::Edge(_)
             | Self::Store(_)
@@ -148,6 +200,16 @@ fn edge_code(error: &EdgeError) -> &'static str {
         | EdgeError::Tap(TapError::NotPermitted { .. }) => "not_permitted",
         EdgeError::Tap(TapError::NoDevice) => "no_tun",
         _ => "kernel_refused",
+    }
+}
+
+const fn plugin_code(error: &PluginError) -> &'static str {
+    match error {
+        PluginError::Missing(_) | PluginError::Role { .. } => "plugin_not_found",
+        PluginError::Own { .. } => "unknown_driver",
+        PluginError::Unplaced { .. } => "address_not_in_subnet",
+        _ if error.is_absence() => "plugin_away",
+        _ => "plugin_refused",
     }
 }
 

@@ -291,7 +291,7 @@ impl Control {
             return Ok(());
         };
         let mac = self.interface_mac(settings);
-        let Some(mut sandbox) = self.enter_if_alive(&endpoint.sandbox)? else {
+        let Some(mut sandbox) = self.enter_sandbox_of(&endpoint)? else {
             return Ok(());
         };
         let alias = self.alias(&endpoint.id);

@@ -7,7 +7,7 @@ use vswitch_dhcp::Lease;
 use vswitch_netio::clock;
 
 use super::endpoint::put_endpoint;
-use super::{Control, ControlError, now};
+use super::{Control, ControlError, convert, now};
 use crate::edge;
 use crate::leases::{Event, LeaseState};
 use crate::store::{Change, Table};
@@ -66,7 +66,7 @@ impl Control {
                 let lease = endpoint.lease.as_ref();
                 Some(api::Lease {
                     network: self.network_name(endpoint.network)?,
-                    sandbox: endpoint.sandbox.to_string(),
+                    sandbox: convert::sandbox(endpoint),
                     ifname: endpoint.ifname.clone()?,
                     mac: endpoint.mac.to_string(),
                     address: lease
@@ -103,7 +103,11 @@ impl Control {
         match self.follow_lease(&endpoint, lease) {
             Ok(()) => {}
             Err(error) => {
-                tracing::error!(sandbox = %endpoint.sandbox, interface = endpoint.ifname, "cannot follow the lease: {error}");
+                tracing::error!(
+                    sandbox = endpoint.whereabouts(),
+                    interface = endpoint.ifname,
+                    "cannot follow the lease: {error}"
+                );
             }
         }
     }
@@ -123,7 +127,7 @@ impl Control {
             return Ok(());
         }
         tracing::warn!(
-            sandbox = %endpoint.sandbox,
+            sandbox = endpoint.whereabouts(),
             interface = endpoint.ifname,
             from = ?endpoint.ipv4(),
             to = ?changed.ipv4(),
@@ -134,7 +138,7 @@ impl Control {
             let mac = self.interface_mac(&settings);
             self.dataplane.readdress(&settings, mac);
         }
-        if let Some(mut sandbox) = self.enter_if_alive(&endpoint.sandbox)? {
+        if let Some(mut sandbox) = self.enter_sandbox_of(endpoint)? {
             let alias = self.alias(&endpoint.id);
             edge::replace_addresses(
                 &mut sandbox,
@@ -142,7 +146,7 @@ impl Control {
                 &endpoint.addresses,
                 &changed.addresses,
             )?;
-            self.set_default_routes(&endpoint.sandbox, &mut sandbox)?;
+            self.set_default_routes_around(endpoint, &mut sandbox)?;
         }
         self.follow_host_on(changed.network);
         Ok(())

@@ -7,6 +7,8 @@ mod acquire;
 mod conntrack;
 mod convert;
 mod endpoint;
+mod engine;
+mod errand;
 mod error;
 mod handle;
 mod host_access;
@@ -16,6 +18,7 @@ mod leases;
 mod network;
 mod outside;
 mod overlay;
+mod plugin;
 mod publish;
 mod reconcile;
 mod sandbox;
@@ -23,14 +26,15 @@ mod sweep;
 mod tables;
 mod thread;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use tokio::sync::mpsc::UnboundedSender;
 use vswitch_cnm::publish::PortRange;
-use vswitch_cnm::{EndpointId, Model, NetnsId, SandboxKey, SegmentId, Settings};
+use vswitch_cnm::{EndpointId, Model, NetnsId, NetworkId, SandboxKey, SegmentId, Settings};
 use vswitch_ipam::DefaultPools;
 use vswitch_nat::Record;
 
@@ -42,11 +46,13 @@ use crate::held_ports::HeldPorts;
 use crate::leases::Leases;
 use crate::outside::Outside;
 use crate::parents::Parents;
+use crate::plugins::Plugins;
 use crate::store::{Store, Table};
 use overlay::Overlays;
 
-pub use acquire::{Acquisition, RouterQuestion};
-pub use endpoint::Begun;
+pub use acquire::RouterQuestion;
+pub use engine::{Engine, EngineEndpoint, EngineError, EngineNetwork, Joined, Made};
+pub use errand::{Begun, Errand, run_errands};
 pub use error::ControlError;
 pub use handle::{Handle, Stopped};
 pub use thread::ControlThread;
@@ -69,8 +75,16 @@ pub struct Control {
     lans_waiting: BTreeSet<SegmentId>,
     /// Who asks the physical network for addresses.
     leases: Leases,
-    /// Endpoints that wait for its answer before they are connected.
+    /// Endpoints that an errand is about: others are asked before they are connected, or told before they go.
     acquiring: BTreeSet<EndpointId>,
+    /// Somebody else's drivers.
+    plugins: Plugins,
+    /// Networks that a plugin is just making or removing.
+    unsettled: BTreeSet<NetworkId>,
+    /// How many endpoints plugins are just asked for, of each network.
+    arriving: BTreeMap<NetworkId, usize>,
+    /// To who runs errands that no command waits for.
+    errands: UnboundedSender<Errand<()>>,
     /// The sockets that keep the host's programs off published ports.
     held_ports: HeldPorts,
     /// What the workers know of published ports.
@@ -102,6 +116,7 @@ impl Control {
         outside: Outside,
         leases: Leases,
         sessions: Vec<Record>,
+        errands: UnboundedSender<Errand<()>>,
     ) -> anyhow::Result<Self> {
         let mut host = Namespace::current()?;
         let settings = Settings {
@@ -120,6 +135,7 @@ impl Control {
             store.load(Table::Networks)?,
             store.load(Table::Endpoints)?,
             store.load(Table::Sandboxes)?,
+            store.load(Table::Pools)?,
         )
         .with_context(|| format!("cannot use the state in {}", config.state_dir.display()))?;
         let queues = NonZeroUsize::new(dataplane.workers()).context("there are no workers")?;
@@ -136,6 +152,10 @@ impl Control {
             lans_waiting: BTreeSet::new(),
             leases,
             acquiring: BTreeSet::new(),
+            plugins: Plugins::new(config.plugins.clone(), config.docker_plugin.as_deref()),
+            unsettled: BTreeSet::new(),
+            arriving: BTreeMap::new(),
+            errands,
             held_ports: HeldPorts::start()?,
             published: Vec::new(),
             host_addresses: Vec::new(),

@@ -2,41 +2,27 @@
 
 use ipnet::IpNet;
 use vswitch_api as api;
-use vswitch_cnm::{BridgeSettings, NetworkId, NetworkRequest};
+use vswitch_cnm::{BridgeSettings, DriverName, Ipam, IpamPlugin, NetworkId, NetworkRequest};
 
 use super::lan::parent_of;
-use super::{Control, ControlError, RouterQuestion, convert, draw, now};
+use super::{Control, ControlError, RouterQuestion, convert, now};
 use crate::edge::{self, EdgeError};
 use crate::store::{Change, Table};
 
 impl Control {
-    /// Makes a network, with its bridge and host port. What its surroundings are to be asked comes with it.
+    /// Makes a network of one of our own drivers, with its bridge and host port. What its surroundings are to be
+    /// asked comes with it.
     ///
     /// # Errors
     /// [`ControlError`]; nothing has changed then.
-    pub fn create_network(
+    pub(super) fn create_network_as(
         &mut self,
-        request: api::NetworkCreate,
+        id: NetworkId,
+        request: NetworkRequest,
     ) -> Result<(api::NetworkCreated, Vec<RouterQuestion>), ControlError> {
-        let interfaces = self.host_interfaces()?;
-        let request = NetworkRequest {
-            name: request.name,
-            driver: request.driver.parse()?,
-            ipv4: true,
-            ipv6: request.ipv6,
-            internal: request.internal,
-            subnets: request.subnets,
-            gateways: request.gateways,
-            ip_ranges: request.ip_ranges,
-            aux_addresses: request.aux_addresses.into_iter().collect(),
-            options: request.options,
-            labels: request.labels,
-            ipam: convert::ipam(request.ipam.as_deref())?,
-            interfaces: interfaces.clone(),
-        };
+        let interfaces = request.interfaces.clone();
         let daemon = self.daemon_id();
         let occupied = edge::occupied_routes(&mut self.host, daemon).map_err(EdgeError::from)?;
-        let id = NetworkId::from_octets(draw()?);
         let network = self.model.create_network(request, id, now(), &occupied)?;
         // The record comes last: without it, a crash leaves no more than an orphan for the next start.
         let result = self
@@ -64,11 +50,66 @@ impl Control {
         Ok((created, self.router_questions(id)))
     }
 
-    /// Removes a network; with `force`, what is attached is detached before.
+    /// What a user's words ask of the model. Pools of plugins are still to be asked for.
+    pub(super) fn network_request(
+        &mut self,
+        request: api::NetworkCreate,
+    ) -> Result<NetworkRequest, ControlError> {
+        let (driver, plugin) = match request.driver.parse() {
+            Ok(driver) => (driver, None),
+            Err(unknown) => {
+                self.look_for_plugin(&request.driver, &ControlError::Model(unknown))?;
+                (DriverName::Plugin, Some(request.driver))
+            }
+        };
+        let ipam = match convert::ipam(request.ipam.as_deref()) {
+            Ok(ipam) => ipam,
+            Err(unknown) => {
+                let name = request.ipam.unwrap_or_default();
+                self.look_for_plugin(&name, &unknown)?;
+                Ipam::Plugin(IpamPlugin {
+                    name,
+                    pools: Vec::new(),
+                    options: request.ipam_options,
+                })
+            }
+        };
+        Ok(NetworkRequest {
+            name: request.name,
+            driver,
+            ipv4: true,
+            ipv6: request.ipv6,
+            internal: request.internal,
+            subnets: request.subnets,
+            gateways: request.gateways,
+            ip_ranges: request.ip_ranges,
+            aux_addresses: request.aux_addresses.into_iter().collect(),
+            options: request.options,
+            labels: request.labels,
+            ipam,
+            plugin,
+            interfaces: self.host_interfaces()?,
+        })
+    }
+
+    /// Where there is no plugin of that name, what there is of ours is told as well.
+    fn look_for_plugin(&self, name: &str, unknown: &ControlError) -> Result<(), ControlError> {
+        self.plugins
+            .look_for(name)
+            .map_err(|error| match error.is_unknown_name() {
+                true => ControlError::UnknownDriver {
+                    ours: unknown.to_string(),
+                    source: error,
+                },
+                false => error.into(),
+            })
+    }
+
+    /// Removes a network that no plugin has to be told of; with `force`, what is attached is detached before.
     ///
     /// # Errors
     /// [`ControlError`]; the network is there as before then, maybe with fewer endpoints.
-    pub fn remove_network(&mut self, term: &str, force: bool) -> Result<(), ControlError> {
+    pub(super) fn remove_network(&mut self, term: &str, force: bool) -> Result<(), ControlError> {
         let network = self.model.find_network(term)?;
         let (id, name) = (network.id, network.name.clone());
         if force && !network.is_predefined() {

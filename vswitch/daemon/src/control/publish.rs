@@ -21,9 +21,18 @@ impl Control {
         request: &api::Publish,
     ) -> Result<Vec<api::PublishedPort>, ControlError> {
         let id = self.endpoint_of(network, sandbox)?;
-        let specs = specs(&request.ports)?;
+        let added = self.publish_endpoint(id, &specs(&request.ports)?)?;
+        Ok(self.published(id, &added))
+    }
+
+    /// As [`Control::publish`], of an endpoint by its id.
+    pub(super) fn publish_endpoint(
+        &mut self,
+        id: EndpointId,
+        specs: &[PortSpec],
+    ) -> Result<Vec<PublishedPort>, ControlError> {
         let mut model = self.model.clone();
-        let added = model.publish(id, &specs, &mut self.held_ports)?;
+        let added = model.publish(id, specs, &mut self.held_ports)?;
         if let Err(error) = self.record_ports(model.endpoint(id)) {
             for port in &added {
                 self.held_ports.let_go(port);
@@ -32,7 +41,7 @@ impl Control {
         }
         self.model = model;
         self.republish();
-        Ok(self.published(id, &added))
+        Ok(added)
     }
 
     /// The reverse. Returns what is published no more.
@@ -46,17 +55,25 @@ impl Control {
         request: &api::Publish,
     ) -> Result<Vec<api::PublishedPort>, ControlError> {
         let id = self.endpoint_of(network, sandbox)?;
-        let specs = specs(&request.ports)?;
+        let removed = self.unpublish_endpoint(id, &specs(&request.ports)?)?;
+        Ok(self.published(id, &removed))
+    }
+
+    /// As [`Control::unpublish`], of an endpoint by its id.
+    pub(super) fn unpublish_endpoint(
+        &mut self,
+        id: EndpointId,
+        specs: &[PortSpec],
+    ) -> Result<Vec<PublishedPort>, ControlError> {
         let mut model = self.model.clone();
-        let removed = model.unpublish(id, &specs)?;
+        let removed = model.unpublish(id, specs)?;
         self.record_ports(model.endpoint(id))?;
-        let published = self.published(id, &removed);
         self.model = model;
         for port in &removed {
             self.held_ports.let_go(port);
         }
         self.republish();
-        Ok(published)
+        Ok(removed)
     }
 
     /// Published ports, of one network or of all.
@@ -83,7 +100,7 @@ impl Control {
             for port in &endpoint.published {
                 if let Err(error) = self.held_ports.try_hold(port) {
                     tracing::error!(
-                        sandbox = %endpoint.sandbox,
+                        sandbox = endpoint.whereabouts(),
                         "cannot publish {port} again: {error}"
                     );
                 }
@@ -166,7 +183,7 @@ impl Control {
         let row = |port: &PublishedPort| {
             Some(api::PublishedPort {
                 network: network.clone(),
-                sandbox: endpoint.sandbox.to_string(),
+                sandbox: convert::sandbox(endpoint),
                 endpoint: endpoint.id.to_string(),
                 binding: convert::binding(endpoint, port)?,
             })

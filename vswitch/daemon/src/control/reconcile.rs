@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use vswitch_cnm::{BridgeSettings, Endpoint, Phase, SandboxKey};
+use vswitch_cnm::{BridgeSettings, Configurator, Endpoint, Phase, SandboxKey};
 use vswitch_netio::netns::NamedNetns;
 
+use super::engine::is_unlocated;
 use super::{Control, ControlError};
 use crate::edge::{self, Adopted, EdgeError, HostPort, Namespace};
 use crate::predecessor;
@@ -28,15 +29,18 @@ impl Control {
     /// Only if the host's own namespace cannot be looked at.
     pub(super) fn reconcile(&mut self) -> Result<(), ControlError> {
         let first = Attempt::First(Instant::now() + predecessor::PATIENCE);
-        self.reconcile_networks(first)?;
-        let with_interface = self.model.endpoints().filter(|e| e.has_interface());
+        self.survey_handed_over();
+        let endpoints = self.model.endpoints();
+        let with_interface = endpoints.filter(|e| e.has_interface() && !self.is_plugins(e));
         self.waiting = with_interface.map(|endpoint| endpoint.id).collect();
+        self.reconcile_networks(first)?;
         let keys: Vec<_> = self.model.sandboxes().map(|s| s.key.clone()).collect();
         for key in keys {
             if let Err(error) = self.reconcile_sandbox(&key, first) {
                 tracing::error!(sandbox = %key, "cannot restore the sandbox, trying again: {error}");
             }
         }
+        self.restore_guests();
         Ok(())
     }
 
@@ -46,7 +50,7 @@ impl Control {
             .waiting
             .iter()
             .filter_map(|&id| self.model.endpoint(id));
-        let keys: BTreeSet<SandboxKey> = waiting.map(|e| e.sandbox.clone()).collect();
+        let keys: BTreeSet<SandboxKey> = waiting.filter_map(|e| e.sandbox.clone()).collect();
         for key in keys {
             if let Err(error) = self.reconcile_sandbox(&key, Attempt::Again) {
                 tracing::debug!(sandbox = %key, "still cannot restore the sandbox: {error}");
@@ -73,9 +77,15 @@ impl Control {
                 ports.insert(port.alias.clone(), (settings, port));
             }
         }
-        let wanted: BTreeSet<String> = ports.keys().cloned().collect();
+        let mut handed_over: BTreeMap<String, Endpoint> = self
+            .model
+            .endpoints()
+            .filter(|endpoint| self.waiting.contains(&endpoint.id) && is_unlocated(endpoint))
+            .map(|endpoint| (self.alias(&endpoint.id), endpoint.clone()))
+            .collect();
+        // Endpoints' interfaces are here only until they are moved, which an engine may have yet to do.
+        let wanted = ports.keys().chain(handed_over.keys()).cloned().collect();
         let (daemon, queues) = (self.daemon_id(), self.queues);
-        // Endpoints' interfaces are here only until they are moved.
         let survey = edge::survey(
             &mut self.host,
             daemon,
@@ -88,6 +98,17 @@ impl Control {
             tracing::warn!(interface = %orphan, "orphaned interface removed");
         }
         for adopted in survey.adopted {
+            if let Some(endpoint) = handed_over.remove(&adopted.alias) {
+                match adopted
+                    .tap
+                    .map_err(ControlError::from)
+                    .and_then(|tap| self.connect_port(endpoint.id, tap))
+                {
+                    Ok(()) => drop(self.waiting.remove(&endpoint.id)),
+                    Err(error) => attempt.failed(&endpoint, &error),
+                }
+                continue;
+            }
             let Some((settings, port)) = ports.remove(&adopted.alias) else {
                 continue;
             };
@@ -129,6 +150,9 @@ impl Control {
         if record.owned && record.netns.is_none() {
             return self.undo_half_made_sandbox(key);
         }
+        if record.netns.is_none() && self.model.endpoints_in(key).any(is_unlocated) {
+            return self.bury_unlocated(key);
+        }
         let Some(mut sandbox) = self.enter_if_alive(key)? else {
             return self.bury(key);
         };
@@ -142,6 +166,10 @@ impl Control {
         changed |= self.adopt(key, &mut sandbox, &mut missing, attempt)?;
         for endpoint in missing.into_values() {
             changed = true;
+            if endpoint.configured_by == Configurator::Engine {
+                self.bury_endpoint(endpoint.id, "its interface is gone: endpoint removed")?;
+                continue;
+            }
             self.recreate(&endpoint, &mut sandbox, attempt);
         }
         if changed {
@@ -214,7 +242,7 @@ impl Control {
             Ok(()) => {
                 self.waiting.remove(&endpoint.id);
                 tracing::warn!(
-                    sandbox = %endpoint.sandbox,
+                    sandbox = endpoint.whereabouts(),
                     interface = endpoint.ifname,
                     "the interface was missing: made anew"
                 );
@@ -237,11 +265,13 @@ impl Control {
             .endpoints_in(key)
             .filter(|endpoint| endpoint.phase != Phase::Attached)
             .filter(|endpoint| !self.acquiring.contains(&endpoint.id))
+            .filter(|endpoint| !self.is_plugins(endpoint))
             .cloned()
             .collect();
         for endpoint in &half_done {
             self.remove_endpoint_interface(endpoint, sandbox)?;
             self.forget_endpoint(endpoint.id)?;
+            self.release_later(endpoint);
             let what = match endpoint.phase {
                 Phase::Detaching => "detaching was interrupted: finished",
                 _ => "attaching was interrupted: undone",
@@ -274,7 +304,7 @@ impl Attempt {
     }
 
     fn failed(self, endpoint: &Endpoint, error: &ControlError) {
-        let (sandbox, interface) = (&endpoint.sandbox, &endpoint.ifname);
+        let (sandbox, interface) = (endpoint.whereabouts(), &endpoint.ifname);
         match self {
             Self::First(_) => tracing::error!(
                 %sandbox,

@@ -2,6 +2,7 @@
 
 use vswitch_cnm::{Endpoint, EndpointId, Phase, Sandbox, SandboxKey, SegmentId};
 
+use super::engine::is_unlocated;
 use super::{Control, ControlError, edge_id};
 use crate::dataplane::{PortEvent, PortName};
 use crate::edge;
@@ -53,6 +54,7 @@ impl Control {
             }
         }
         self.retry_waiting();
+        self.locate_handed_over();
         self.look_after_tunnels();
         // The news of some interfaces is not followed, as there may be very many of their kind.
         self.refresh_parents();
@@ -70,7 +72,8 @@ impl Control {
         for id in endpoints {
             self.bury_endpoint(id, "its namespace is gone: endpoint removed")?;
         }
-        if sandbox.owned {
+        // Plugins may have to be told of some before these are gone.
+        if sandbox.owned && self.model.endpoints_in(key).next().is_none() {
             self.model.remove_sandbox(key)?;
             self.store
                 .commit(&[Change::delete(Table::Sandboxes, key)])?;
@@ -82,7 +85,8 @@ impl Control {
     /// Those that no event of a port tells of.
     fn is_watched(&self, sandbox: &Sandbox) -> bool {
         let mut endpoints = self.model.endpoints_in(&sandbox.key);
-        self.pinned.contains(&sandbox.key) || !endpoints.any(Endpoint::has_interface)
+        let has_port = |endpoint: &Endpoint| endpoint.has_interface() && !self.is_plugins(endpoint);
+        self.pinned.contains(&sandbox.key) || !endpoints.any(has_port)
     }
 
     fn endpoint_gone(&mut self, id: EndpointId) -> Result<(), ControlError> {
@@ -93,22 +97,33 @@ impl Control {
         if endpoint.phase != Phase::Attached {
             return Ok(());
         }
-        let Some(mut sandbox) = self.enter_if_alive(&endpoint.sandbox)? else {
-            return self.bury(&endpoint.sandbox);
+        // Nobody has seen it in its sandbox, so this says nothing of the others there.
+        if is_unlocated(&endpoint) {
+            return self.bury_endpoint(id, "its interface is gone: endpoint removed");
+        }
+        let Some(mut sandbox) = self.enter_sandbox_of(&endpoint)? else {
+            return match &endpoint.sandbox {
+                Some(key) => self.bury(key),
+                None => Ok(()),
+            };
         };
         self.bury_endpoint(id, "somebody deleted its interface: endpoint removed")?;
-        self.set_default_routes(&endpoint.sandbox, &mut sandbox)?;
+        self.set_default_routes_around(&endpoint, &mut sandbox)?;
         Ok(())
     }
 
-    fn bury_endpoint(&mut self, id: EndpointId, why: &str) -> Result<(), ControlError> {
+    pub(super) fn bury_endpoint(&mut self, id: EndpointId, why: &str) -> Result<(), ControlError> {
         let Some(endpoint) = self.model.endpoint(id).cloned() else {
             return Ok(());
         };
+        if self.part_later(&endpoint, why)? {
+            return Ok(());
+        }
         self.disconnect_port(id);
         self.forget_endpoint(id)?;
+        self.release_later(&endpoint);
         tracing::warn!(
-            sandbox = %endpoint.sandbox,
+            sandbox = endpoint.whereabouts(),
             interface = endpoint.ifname,
             %id,
             "{why}"

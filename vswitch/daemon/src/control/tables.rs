@@ -6,7 +6,7 @@ use vswitch_cnm::{Endpoint, GatewayChoice, Network, NetworkId};
 use vswitch_netio::InterfaceName;
 
 use super::endpoint::router;
-use super::{Control, ControlError, now};
+use super::{Control, ControlError, convert, now};
 use crate::dataplane::{self, HostRoute, HostWay, PortName};
 
 /// Where uplinks are.
@@ -136,7 +136,7 @@ impl Control {
 
     fn connected_routes(&self, endpoint: &Endpoint) -> Vec<api::RouteEntry> {
         let connected = endpoint.addresses.iter().map(|address| api::RouteEntry {
-            sandbox: Some(endpoint.sandbox.to_string()),
+            sandbox: Some(convert::sandbox(endpoint)),
             destination: address.trunc(),
             gateway: None,
             network: self.network_name(endpoint.network),
@@ -153,7 +153,7 @@ impl Control {
     fn gateway_route(&self, everything: IpNet, choice: &GatewayChoice) -> Option<api::RouteEntry> {
         let endpoint = self.model.endpoint(choice.endpoint)?;
         Some(api::RouteEntry {
-            sandbox: Some(endpoint.sandbox.to_string()),
+            sandbox: Some(convert::sandbox(endpoint)),
             destination: everything,
             gateway: router(choice.next_hop),
             network: self.network_name(choice.network),
@@ -217,7 +217,7 @@ impl Control {
                 let endpoint = self.model.endpoint(id)?;
                 Some(api::Port {
                     name: endpoint.tap_name(),
-                    sandbox: Some(endpoint.sandbox.to_string()),
+                    sandbox: Some(convert::sandbox(endpoint)),
                     ifname: endpoint.ifname.clone(),
                 })
             }

@@ -7,7 +7,7 @@ use vswitch_ipam::Family;
 use vswitch_netio::InterfaceName;
 use vswitch_netio::netlink::{Link, Netlink, NetlinkError, Route, RouteTable};
 
-use super::{EdgeError, Namespace};
+use super::{EdgeError, GuestMark, Namespace};
 use crate::daemon_id::DaemonId;
 
 /// A default route that should be.
@@ -15,6 +15,8 @@ use crate::daemon_id::DaemonId;
 pub struct DefaultRoute {
     /// Its interface: the alias, as the user may have renamed it.
     pub alias: String,
+    /// What the interface is known by if somebody else made it.
+    pub guest: Option<GuestMark>,
     /// The name that the interface was given.
     pub interface: InterfaceName,
     /// Of IPv4 or of IPv6.
@@ -24,7 +26,8 @@ pub struct DefaultRoute {
 }
 
 /// Sets the sandbox's default routes, one per IP version at most, in the place of others through
-/// interfaces of this daemon. One that somebody else made stays, with a warning in the log.
+/// interfaces of this daemon and through its `guests`. One that somebody else made stays, with a warning in the
+/// log.
 ///
 /// Routes through an interface that is gone went with it.
 ///
@@ -33,6 +36,7 @@ pub struct DefaultRoute {
 pub fn set_default_routes(
     sandbox: &mut Namespace,
     daemon: DaemonId,
+    guests: &[GuestMark],
     routes: &[DefaultRoute],
 ) -> Result<(), EdgeError> {
     let netlink = &mut sandbox.netlink;
@@ -45,7 +49,7 @@ pub fn set_default_routes(
             None => default_on(link.index, wanted.family),
         };
         match netlink.add_route(&route) {
-            Err(NetlinkError::Exists(_)) => replace(netlink, daemon, &route)?,
+            Err(NetlinkError::Exists(_)) => replace(netlink, daemon, guests, &route)?,
             other => other?,
         }
     }
@@ -64,6 +68,9 @@ fn default_on(interface: u32, family: Family) -> Route {
 }
 
 fn find(netlink: &mut Netlink, wanted: &DefaultRoute) -> Result<Option<Link>, NetlinkError> {
+    if let Some(guest) = &wanted.guest {
+        return Ok(guest.among(&netlink.links()?));
+    }
     let marked = |link: &Link| link.alias.as_ref() == Some(&wanted.alias);
     Ok(match netlink.link(&wanted.interface)?.filter(marked) {
         Some(link) => Some(link),
@@ -72,7 +79,12 @@ fn find(netlink: &mut Netlink, wanted: &DefaultRoute) -> Result<Option<Link>, Ne
 }
 
 /// There is a default route already: put ours in its place if it is one of ours.
-fn replace(netlink: &mut Netlink, daemon: DaemonId, route: &Route) -> Result<(), NetlinkError> {
+fn replace(
+    netlink: &mut Netlink,
+    daemon: DaemonId,
+    guests: &[GuestMark],
+    route: &Route,
+) -> Result<(), NetlinkError> {
     let present = netlink.routes()?.into_iter().find(|present| {
         present.table == RouteTable::Main
             && present.destination.is_none()
@@ -87,7 +99,10 @@ fn replace(netlink: &mut Netlink, daemon: DaemonId, route: &Route) -> Result<(),
     }
     let link = netlink.link_at(present.interface)?;
     let alias = link.as_ref().and_then(|link| link.alias.as_deref());
-    if alias.is_some_and(|alias| daemon.owned(alias).is_some()) {
+    let is_guest = |link: &Link| guests.iter().any(|guest| guest.is(link));
+    if alias.is_some_and(|alias| daemon.owned(alias).is_some())
+        || link.as_ref().is_some_and(is_guest)
+    {
         return netlink.replace_route(route);
     }
     tracing::warn!(

@@ -31,6 +31,22 @@ pub enum EdgeError {
         /// The name.
         name: InterfaceName,
     },
+    /// A plugin named an interface that is not there.
+    #[error(
+        "the plugin's interface {name} is not in the host's namespace: look into the plugin's log"
+    )]
+    NoGuest {
+        /// The interface.
+        name: InterfaceName,
+    },
+    /// A plugin named an interface that is not the plugin's.
+    #[error(
+        "the plugin's interface {name} stays where it is: it is the switch's, or the host uses it; look into the plugin's log"
+    )]
+    NotAGuest {
+        /// The interface.
+        name: InterfaceName,
+    },
     /// A TAP was moved to the sandbox and is not there: another program took it.
     #[error("interface {name} vanished while it was set up: another program removed it, try again")]
     Vanished {

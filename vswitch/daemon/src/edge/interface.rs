@@ -103,6 +103,18 @@ impl Interface {
         Ok(tap)
     }
 
+    /// Makes the TAP in the host's namespace and leaves it there, down, for somebody else to move and set up.
+    /// It survives its queues. On failure nothing is left behind.
+    ///
+    /// # Errors
+    /// [`EdgeError`].
+    pub fn hand_over(&self, host: &mut Namespace, queues: NonZeroUsize) -> Result<Tap, EdgeError> {
+        let tap = Tap::create(&self.tap_name, queues)?;
+        self.prepare(&mut host.netlink, tap.index)?;
+        tap.set_persistent(true)?;
+        Ok(tap)
+    }
+
     fn prepare(&self, netlink: &mut Netlink, index: u32) -> Result<(), NetlinkError> {
         netlink.set_alias(index, &self.alias)?;
         netlink.set_mac(index, self.mac)?;

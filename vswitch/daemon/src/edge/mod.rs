@@ -5,6 +5,7 @@
 
 mod default_route;
 mod error;
+mod guest;
 mod host;
 mod host_port;
 mod interface;
@@ -14,6 +15,7 @@ mod sandbox;
 
 pub use default_route::{DefaultRoute, set_default_routes};
 pub use error::EdgeError;
+pub use guest::{Guest, GuestMark};
 pub use host::{addresses, interface_of, occupied_routes, underlay_mtu, uplink_mtu};
 pub use host_port::{HostPort, route_stations};
 pub use interface::{Interface, Ipv6, adjust, remove_interface, replace_addresses};

@@ -39,11 +39,7 @@ impl From<ControlError> for HttpError {
 
 impl From<Stopped> for HttpError {
     fn from(stopped: Stopped) -> Self {
-        let status = match stopped {
-            Stopped::Ended => StatusCode::SERVICE_UNAVAILABLE,
-            Stopped::Panicked(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        Self::new(status, stopped.code(), stopped.to_string())
+        Self::new(stopped.status(), stopped.code(), stopped.to_string())
     }
 }
 

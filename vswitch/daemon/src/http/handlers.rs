@@ -8,7 +8,7 @@ use vswitch_api as api;
 
 use super::HttpError;
 use super::extract::{Asked, Body, Named};
-use crate::control::{Begun, Control, ControlError, Handle, Stopped};
+use crate::control::{Control, ControlError, Handle};
 use crate::{metrics, version};
 
 type Answer<T> = Result<Json<T>, HttpError>;
@@ -23,10 +23,9 @@ pub(super) async fn create_network(
     State(control): State<Handle>,
     Body(request): Body<api::NetworkCreate>,
 ) -> Created<api::NetworkCreated> {
-    let (mut created, questions) = command(&control, |c| c.create_network(request)).await?;
-    for question in questions {
-        created.warnings.extend(question.ask().await);
-    }
+    let created = control
+        .complete(|c| c.begin_create_network(request))
+        .await?;
     Ok((StatusCode::CREATED, Json(created)))
 }
 
@@ -43,7 +42,9 @@ pub(super) async fn remove_network(
     Named(network): Named,
     Asked(query): Asked<api::RemoveNetworkQuery>,
 ) -> Done {
-    command(&control, move |c| c.remove_network(&network, query.force)).await?;
+    control
+        .complete(move |c| c.begin_remove_network(&network, query.force))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -52,18 +53,9 @@ pub(super) async fn attach(
     Named(network): Named,
     Body(request): Body<api::Attach>,
 ) -> Created<api::Endpoint> {
-    // On its own, as it has to come to an end even if the asker goes.
-    let attached = tokio::spawn(async move {
-        match command(&control, move |c| c.begin_attach(&network, request)).await? {
-            Begun::Attached(endpoint) => Ok(endpoint),
-            Begun::Asking(acquisition) => {
-                let id = acquisition.endpoint;
-                let answer = acquisition.ask().await;
-                command(&control, move |c| c.finish_attach(id, answer)).await
-            }
-        }
-    });
-    let endpoint = attached.await.map_err(|_| Stopped::Ended)??;
+    let endpoint = control
+        .complete(move |c| c.begin_attach(&network, request))
+        .await?;
     Ok((StatusCode::CREATED, Json(endpoint)))
 }
 
@@ -72,7 +64,9 @@ pub(super) async fn detach(
     Named(network): Named,
     Asked(query): Asked<api::DetachQuery>,
 ) -> Done {
-    command(&control, move |c| c.detach(&network, &query.sandbox)).await?;
+    control
+        .complete(move |c| c.begin_detach(&network, &query.sandbox))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

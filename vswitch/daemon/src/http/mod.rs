@@ -8,4 +8,4 @@ mod socket;
 
 pub use error::HttpError;
 pub use router::{api, metrics};
-pub use socket::{ApiSocket, SocketError};
+pub use socket::{Askers, ListeningSocket, SocketError};

@@ -1,4 +1,4 @@
-//! The API's unix socket: made for owner and group, never on top of a live one, gone at the end.
+//! A unix socket that requests come by: made for those who may use it, never on top of a live one, gone at the end.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -12,9 +12,18 @@ use rustix::net::sockopt::socket_peercred;
 
 use crate::predecessor;
 
+/// Who asks by a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Askers {
+    /// Users, by the API: those of the file's owner and group.
+    Users,
+    /// Docker, as of a plugin: root.
+    Docker,
+}
+
 /// The place of a listening socket. The file goes when this is dropped, unless another took its place.
 #[derive(Debug)]
-pub struct ApiSocket {
+pub struct ListeningSocket {
     path: PathBuf,
     /// Device and inode.
     identity: (u64, u64),
@@ -25,18 +34,27 @@ pub struct ApiSocket {
 pub enum SocketError {
     /// Another daemon does.
     #[error(
-        "another vswitchd answers at {}: stop that one, or choose another socket with --socket",
-        path.display()
+        "another vswitchd answers at {}: stop that one, or choose another socket with {}",
+        path.display(),
+        askers.flag()
     )]
     Live {
         /// The socket.
         path: PathBuf,
+        /// Whom it is for.
+        askers: Askers,
     },
     /// Something else is in its place.
-    #[error("{} is there and no socket: remove it, or choose another with --socket", path.display())]
+    #[error(
+        "{} is there and no socket: remove it, or choose another with {}",
+        path.display(),
+        askers.flag()
+    )]
     NoSocket {
         /// The file.
         path: PathBuf,
+        /// Whom it is for.
+        askers: Askers,
     },
     /// The system refuses.
     #[error("cannot listen at {}: {source}", path.display())]
@@ -48,16 +66,31 @@ pub enum SocketError {
     },
 }
 
-/// Read and write, for owner and group.
-const MODE: u32 = 0o660;
+impl Askers {
+    /// Who may connect.
+    const fn mode(self) -> u32 {
+        match self {
+            Self::Users => 0o660,
+            Self::Docker => 0o600,
+        }
+    }
 
-impl ApiSocket {
+    /// What chooses another place.
+    const fn flag(self) -> &'static str {
+        match self {
+            Self::Users => "--socket",
+            Self::Docker => "--docker-plugin",
+        }
+    }
+}
+
+impl ListeningSocket {
     /// Begins to listen. The folder is made if it is not there; the socket of a daemon that ended
     /// is replaced.
     ///
     /// # Errors
     /// [`SocketError`].
-    pub fn listen(path: &Path) -> Result<(Self, UnixListener), SocketError> {
+    pub fn listen(path: &Path, askers: Askers) -> Result<(Self, UnixListener), SocketError> {
         let failed = |source| SocketError::Io {
             path: path.to_owned(),
             source,
@@ -68,7 +101,7 @@ impl ApiSocket {
             builder.create(folder).map_err(failed)?;
         }
         predecessor::outlast(
-            || refuse_what_is_there(path),
+            || refuse_what_is_there(path, askers),
             |error| matches!(error, SocketError::Live { .. }),
             || listener_is_ending(path),
         )?;
@@ -77,7 +110,7 @@ impl ApiSocket {
         let _ = fs::remove_file(&draft);
         let listener = UnixListener::bind(&draft).map_err(failed)?;
         let place = || {
-            fs::set_permissions(&draft, Permissions::from_mode(MODE))?;
+            fs::set_permissions(&draft, Permissions::from_mode(askers.mode()))?;
             let metadata = fs::metadata(&draft)?;
             fs::rename(&draft, path)?;
             listener.set_nonblocking(true)?;
@@ -102,7 +135,7 @@ impl ApiSocket {
     }
 }
 
-impl Drop for ApiSocket {
+impl Drop for ListeningSocket {
     fn drop(&mut self) {
         let ours = fs::symlink_metadata(&self.path)
             .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.identity);
@@ -112,24 +145,27 @@ impl Drop for ApiSocket {
     }
 }
 
-fn refuse_what_is_there(path: &Path) -> Result<(), SocketError> {
+fn refuse_what_is_there(path: &Path, askers: Askers) -> Result<(), SocketError> {
     let path_owned = || path.to_owned();
+    let live = || SocketError::Live {
+        path: path_owned(),
+        askers,
+    };
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(source) => Err(SocketError::Io {
             path: path_owned(),
             source,
         }),
-        Ok(metadata) if !metadata.file_type().is_socket() => {
-            Err(SocketError::NoSocket { path: path_owned() })
-        }
+        Ok(metadata) if !metadata.file_type().is_socket() => Err(SocketError::NoSocket {
+            path: path_owned(),
+            askers,
+        }),
         Ok(_) => match UnixStream::connect(path) {
-            Ok(_) => Err(SocketError::Live { path: path_owned() }),
+            Ok(_) => Err(live()),
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
             // A backlog that is full is a live one's.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Err(SocketError::Live { path: path_owned() })
-            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(live()),
             Err(source) => Err(SocketError::Io {
                 path: path_owned(),
                 source,
@@ -163,7 +199,7 @@ mod tests {
     fn the_socket_is_for_owner_and_group_and_goes_at_the_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/er/api.sock");
-        let (socket, _listener) = ApiSocket::listen(&path).unwrap();
+        let (socket, _listener) = ListeningSocket::listen(&path, Askers::Users).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o660);
         UnixStream::connect(&path).unwrap();
         assert_eq!(socket.path(), path);
@@ -176,14 +212,14 @@ mod tests {
     fn a_live_socket_is_refused_and_a_stale_one_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("api.sock");
-        let (socket, listener) = ApiSocket::listen(&path).unwrap();
-        let error = ApiSocket::listen(&path).unwrap_err();
+        let (socket, listener) = ListeningSocket::listen(&path, Askers::Users).unwrap();
+        let error = ListeningSocket::listen(&path, Askers::Users).unwrap_err();
         assert!(matches!(error, SocketError::Live { .. }), "{error}");
         // As a daemon that was killed leaves it.
         std::mem::forget(socket);
         drop(listener);
         assert!(path.exists());
-        ApiSocket::listen(&path).unwrap();
+        ListeningSocket::listen(&path, Askers::Users).unwrap();
     }
 
     #[test]
@@ -191,7 +227,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("api.sock");
         fs::write(&path, "dear diary").unwrap();
-        let error = ApiSocket::listen(&path).unwrap_err();
+        let error = ListeningSocket::listen(&path, Askers::Users).unwrap_err();
         assert!(matches!(error, SocketError::NoSocket { .. }), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"dear diary");
     }
@@ -200,9 +236,9 @@ mod tests {
     fn the_socket_of_a_successor_stays() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("api.sock");
-        let (first, listener) = ApiSocket::listen(&path).unwrap();
+        let (first, listener) = ListeningSocket::listen(&path, Askers::Users).unwrap();
         drop(listener);
-        let (_second, _listener) = ApiSocket::listen(&path).unwrap();
+        let (_second, _listener) = ListeningSocket::listen(&path, Askers::Users).unwrap();
         drop(first);
         UnixStream::connect(&path).unwrap();
     }
@@ -211,7 +247,9 @@ mod tests {
     fn a_path_that_is_too_long_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x".repeat(120));
-        let error = ApiSocket::listen(&path).unwrap_err().to_string();
+        let error = ListeningSocket::listen(&path, Askers::Users)
+            .unwrap_err()
+            .to_string();
         assert!(error.starts_with("cannot listen at "), "{error}");
     }
 }

@@ -13,9 +13,11 @@
 
 mod attach;
 mod daemon;
+mod docker;
 mod failure;
 mod lab;
 mod lifetime;
 mod network;
+mod plugins;
 mod restart;
 mod start;

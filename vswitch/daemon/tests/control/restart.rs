@@ -28,7 +28,7 @@ fn set_phase(daemon: &Daemon, sandbox: &str, phase: Phase) {
     let endpoints: Vec<Endpoint> = store.load(Table::Endpoints).unwrap();
     let mut endpoint = endpoints
         .into_iter()
-        .find(|endpoint| endpoint.sandbox.to_string() == sandbox)
+        .find(|endpoint| endpoint.whereabouts() == sandbox)
         .unwrap();
     endpoint.phase = phase;
     let change = Change::put(Table::Endpoints, endpoint.id, &endpoint).unwrap();
