@@ -1,11 +1,36 @@
 //! Arguments with a form of their own: `KEY=VALUE`, `NAME=IP`, subnets.
 
+use std::ffi::OsStr;
 use std::net::IpAddr;
 
+use clap::builder::{NonEmptyStringValueParser, PossibleValue, TypedValueParser};
+use clap::{Arg, Command, Error};
 use ipnet::IpNet;
 
 /// The option that Docker has without a value (`docker network create -d overlay -o encrypted`).
 const BARE_OPTION: &str = "encrypted";
+
+/// Who gives out addresses: any name, as it may be a plugin's; completions know the others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct IpamDriver;
+
+impl TypedValueParser for IpamDriver {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        text: &OsStr,
+    ) -> Result<String, Error> {
+        NonEmptyStringValueParser::new().parse_ref(command, argument, text)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let names = ["default", "dhcp", "given"];
+        Some(Box::new(names.into_iter().map(PossibleValue::new)))
+    }
+}
 
 /// `KEY=VALUE`; the value may be empty and may hold further `=`.
 pub(crate) fn option(text: &str) -> Result<(String, String), String> {

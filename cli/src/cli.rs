@@ -231,7 +231,6 @@ mod tests {
             ("vsctl add-net web --gateway gw", "--gateway"),
             ("vsctl add-net web --aux-address 10.1.0.9", "NAME=IP"),
             ("vsctl add-net web -o mtu", "KEY=VALUE"),
-            ("vsctl add-net lan --ipam static", "default, dhcp"),
             ("vsctl leases lan blue", "'blue'"),
             ("vsctl rm-net", "<NAME>"),
             ("vsctl attach web", "<SANDBOX>"),

@@ -62,6 +62,9 @@ pub(crate) struct AttachSandbox {
     /// An option of this port
     #[arg(short, long = "opt", value_name = "KEY=VALUE", value_parser = argument::option)]
     options: Vec<(String, String)>,
+    /// A note, which inspect shows
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = argument::label)]
+    labels: Vec<(String, String)>,
 }
 
 /// Take the interface of a network out of a sandbox
@@ -106,6 +109,7 @@ impl AttachSandbox {
             gateway_priority: self.gw_priority,
             options: self.options.into_iter().collect(),
             publish: self.publish,
+            labels: self.labels.into_iter().collect(),
         };
         (self.network, request)
     }
@@ -159,7 +163,8 @@ mod tests {
     fn options_arrive_in_the_request() {
         let (network, request) = request(
             "vsctl attach web pid:7 --ip 10.1.0.7 --ip6 fd00::7 --mac 02:42:00:00:00:07 --ifname lan0 \
-             --alias a --alias b --gw-priority -3 -o vswitch.vlan=7 -p 8080:80 --publish [::1]::53/udp",
+             --alias a --alias b --gw-priority -3 -o vswitch.vlan=7 -p 8080:80 --publish [::1]::53/udp \
+             --label tier=front --label bare",
         );
         assert_eq!(network, "web");
         assert_eq!(
@@ -174,6 +179,10 @@ mod tests {
                 gateway_priority: -3,
                 options: BTreeMap::from([("vswitch.vlan".to_owned(), "7".to_owned())]),
                 publish: vec!["8080:80".to_owned(), "[::1]::53/udp".to_owned()],
+                labels: BTreeMap::from([
+                    ("tier".to_owned(), "front".to_owned()),
+                    ("bare".to_owned(), String::new()),
+                ]),
             }
         );
     }

@@ -28,11 +28,14 @@ Examples:
   vsctl add-net lan -d macvlan -o parent=eth0.100 --subnet 192.0.2.0/24 \\
       --gateway 192.0.2.1 --ip-range 192.0.2.64/26
   vsctl add-net lan -d macvlan -o parent=eth0 --ipam dhcp
+  vsctl add-net far -d weave --ipam-driver infoblox --ipam-opt zone=7
 
 A DRIVER is bridge (a switch on this host), overlay (one that spans hosts: frames
 to the others travel in UDP, as VXLAN), macvlan (the physical network behind a NIC,
 on which each sandbox has a MAC address of its own), ipvlan (the same, with the
-MAC address of the NIC), host or none (of which there is one each).
+MAC address of the NIC), host or none (of which there is one each); else a plugin
+of Docker's, found where Docker finds it, which has all options (-o) of the network
+and of attach, and the published ports. An IPAM driver may be such a plugin, too.
 
 Without --subnet the network gets the next free one of Docker's default pools
 that overlaps no route of the host. Gateways, ranges and auxiliary addresses
@@ -84,12 +87,16 @@ pub(crate) struct AddNet {
     /// What to call it
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     name: String,
-    /// bridge, overlay, macvlan, ipvlan, host or none
+    /// bridge, overlay, macvlan, ipvlan, host, none, or a plugin of Docker's
     #[arg(short, long, default_value = "bridge")]
     driver: String,
-    /// Who gives out addresses: the switch, or the physical network's DHCP server (default: default)
-    #[arg(long, visible_alias = "ipam-driver", value_name = "DRIVER", value_parser = ["default", "dhcp"])]
+    /// Who gives out addresses: default (the switch), dhcp (a server on the physical network), given (whoever
+    /// attaches), or a plugin of Docker's
+    #[arg(long, visible_alias = "ipam-driver", value_name = "DRIVER", value_parser = argument::IpamDriver, hide_possible_values = true)]
     ipam: Option<String>,
+    /// An option of the IPAM plugin
+    #[arg(long, value_name = "KEY=VALUE", value_parser = argument::option)]
+    ipam_opt: Vec<(String, String)>,
     /// A subnet in CIDR notation; one for IPv4, one for IPv6
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = argument::subnet)]
     subnet: Vec<IpNet>,
@@ -128,7 +135,7 @@ pub(crate) struct RmNet {
     /// Names or ids
     #[arg(required = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     names: Vec<String>,
-    /// Detach what is attached, instead of refusing
+    /// Detach what is attached, instead of refusing; a plugin need not be there
     #[arg(short, long)]
     force: bool,
 }
@@ -178,6 +185,7 @@ impl AddNet {
             name: self.name,
             driver: self.driver,
             ipam: self.ipam,
+            ipam_options: self.ipam_opt.into_iter().collect(),
             subnets: self.subnet,
             gateways: self.gateway,
             ip_ranges: self.ip_range,
@@ -310,6 +318,19 @@ mod tests {
             assert_eq!(request.ipam.as_deref(), Some("dhcp"), "{line}");
             assert_eq!(request.options["parent"], "eth0.100");
         }
+    }
+
+    #[test]
+    fn plugins_are_named_like_drivers() {
+        let request = request(
+            "vsctl add-net far -d weave --ipam-driver infoblox --ipam-opt zone=7 --ipam-opt zone=8 -o a=1",
+        );
+        assert_eq!(
+            (request.driver.as_str(), request.ipam.as_deref()),
+            ("weave", Some("infoblox"))
+        );
+        assert_eq!(request.ipam_options["zone"], "8");
+        assert_eq!(request.options["a"], "1");
     }
 
     #[test]

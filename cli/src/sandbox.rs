@@ -120,6 +120,7 @@ mod tests {
             sandbox: "blue".to_owned(),
             ifname: ifname.map(str::to_owned),
             mac: None,
+            mtu: None,
             addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
             gateway: None,
             gateway6: None,

@@ -6,9 +6,37 @@ mod fake_daemon;
 
 use std::io::Read;
 use std::os::unix::fs::symlink;
+use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
 use fake_daemon::FakeDaemon;
+
+/// The program under test.
+trait Vsctl {
+    fn vsctl(&self, arguments: &[&str]) -> Command;
+
+    /// Exit code, standard output, standard error.
+    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = self.vsctl(arguments).output().unwrap();
+        (
+            status.code().unwrap(),
+            String::from_utf8(stdout).unwrap(),
+            String::from_utf8(stderr).unwrap(),
+        )
+    }
+}
+
+impl Vsctl for FakeDaemon {
+    fn vsctl(&self, arguments: &[&str]) -> Command {
+        let mut command = self.program(env!("CARGO_BIN_EXE_vsctl"));
+        command.args(arguments);
+        command
+    }
+}
 
 const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 

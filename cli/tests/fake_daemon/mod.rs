@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 
 use tempfile::TempDir;
@@ -13,7 +13,7 @@ pub(crate) struct FakeDaemon {
     directory: TempDir,
 }
 
-/// What `vsctl` asked.
+/// What was asked.
 pub(crate) struct Question {
     /// `GET /v1/networks`.
     pub(crate) line: String,
@@ -46,30 +46,15 @@ impl FakeDaemon {
         self.directory.path().join("vswitchd.sock")
     }
 
-    /// `vsctl` with its standard output and error to be read.
-    pub(crate) fn vsctl(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vsctl"));
+    /// A program that talks to it, with its standard output and error to be read.
+    pub(crate) fn program(&self, path: &str) -> Command {
+        let mut command = Command::new(path);
         command
             .env("VSWITCH_SOCKET", self.socket())
-            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
-    }
-
-    /// Exit code, standard output, standard error.
-    pub(crate) fn run(&self, arguments: &[&str]) -> (i32, String, String) {
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = self.vsctl(arguments).output().unwrap();
-        (
-            status.code().unwrap(),
-            String::from_utf8(stdout).unwrap(),
-            String::from_utf8(stderr).unwrap(),
-        )
     }
 }
 
