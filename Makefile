@@ -1,8 +1,10 @@
 # make demo    containers that talk through a vswitchd, from nothing to traffic and back to nothing
 # make test    everything that is tested, end to end too
 # make bench   criterion's benchmarks, then the lab: the switch beside the kernel's bridge, NAT, VXLAN and macvlan
+# make install programs, systemd units and completions, below PREFIX and DESTDIR; make uninstall takes them away
+# make deb     the same as a Debian package
 #
-# Each works on a fresh Debian 12 with Rust, as root, with no step before it.
+# Each works on a fresh Debian 12 with Rust, as root, with no step before it; but make deb needs cargo-deb.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -19,14 +21,23 @@ DEMO_NEEDS := $(BUILD_NEEDS) ip=iproute2 ping=iputils-ping curl=curl iperf3=iper
 TEST_NEEDS := $(DEMO_NEEDS) setpriv=util-linux nsenter=util-linux prlimit=util-linux \
 	sysctl=procps traceroute=traceroute turnserver=coturn turnutils_natdiscovery=coturn \
 	tshark=tshark tcpdump=tcpdump ethtool=ethtool iptables-restore=iptables ovs-vswitchd=openvswitch-switch \
-	dnsmasq=dnsmasq-base
+	dnsmasq=dnsmasq-base systemd-analyze=systemd dockerd=docker.io docker=docker.io tini=tini busybox=busybox-static \
+	podman=podman runc=runc /usr/lib/cni/host-local=containernetworking-plugins
 BENCH_NEEDS := $(TEST_NEEDS) sockperf=sockperf
 
 # What the end-to-end tests have measured.
 FIGURES := $(abspath $(TARGET))/figures.txt
 test: export VSWITCH_FIGURES := $(FIGURES)
 
-.PHONY: help demo test bench
+# Where things are installed; the units look for the programs there.
+PREFIX := /usr/local
+# Where engines look for CNI plugins.
+CNI_BIN := /opt/cni/bin
+# The programs that are installed, if they are not to be built.
+BINARIES :=
+INSTALL := PREFIX='$(PREFIX)' CNI_BIN='$(CNI_BIN)' packaging/install
+
+.PHONY: help demo test bench install uninstall deb
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -54,3 +65,23 @@ bench:
 	cargo bench --locked --workspace --bench '*'
 	cargo build --locked --release -p vswitchd -p vsctl -p perf
 	'$(TARGET)/release/perf' lab --seconds 3 --repeats 3
+
+install:
+ifeq ($(BINARIES),)
+	@.ci/packages $(BUILD_NEEDS)
+	cargo build --locked --release -p vswitchd -p vsctl
+endif
+	@$(INSTALL) install '$(or $(BINARIES),$(TARGET)/release)'
+
+uninstall:
+	@$(INSTALL) uninstall
+
+deb:
+	@.ci/packages $(BUILD_NEEDS) dpkg-shlibdeps=dpkg-dev
+	@cargo deb --version >/dev/null 2>&1 || \
+		{ echo 'error: cargo-deb is missing: cargo install --locked cargo-deb' >&2; exit 1; }
+	cargo build --locked --release -p vswitchd -p vsctl
+	@rm -rf '$(TARGET)/release/package'
+	@DESTDIR='$(abspath $(TARGET))/release/package' PREFIX=/usr CNI_BIN=/usr/lib/cni \
+		packaging/install install '$(TARGET)/release'
+	cargo deb --locked --no-build -p vswitchd
