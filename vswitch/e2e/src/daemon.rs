@@ -19,8 +19,8 @@ pub struct DaemonOptions {
     pub name: String,
     /// Further flags.
     pub flags: Vec<String>,
-    /// A limit of open files (the soft one) lower than the harness's own.
-    pub open_files: Option<u32>,
+    /// A command that replaces itself by the daemon, such as one that takes privileges away.
+    pub under: Vec<String>,
     /// Print the log at the end: a test runner shows that of a failed test only.
     pub show_log: bool,
 }
@@ -100,12 +100,8 @@ impl Daemon {
     /// If it was not built.
     pub fn program(&self) -> Result<Program> {
         let vswitchd = binary("vswitchd")?;
-        let program = match self.options.open_files {
-            Some(limit) => self
-                .place
-                .program("prlimit")
-                .arg(format!("--nofile={limit}:"))
-                .arg(vswitchd),
+        let program = match self.options.under.split_first() {
+            Some((command, args)) => self.place.program(command).args(args).arg(vswitchd),
             None => self.place.program(vswitchd),
         };
         Ok(program

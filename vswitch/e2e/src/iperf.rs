@@ -1,5 +1,6 @@
 //! iperf3 between two places.
 
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -66,6 +67,22 @@ pub struct IperfRun {
     pub intervals: Vec<f64>,
 }
 
+/// Between two clients, an iperf3 server (3.12) closes the socket that it listens at, and opens another one:
+/// on a busy machine, the next client may come in between.
+const RETRIES: usize = 5;
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// Whether a client did not come as far as to send anything, as the server was between two sockets.
+fn met_closed_door(finished: &Finished) -> bool {
+    let report: Value = serde_json::from_str(&finished.stdout).unwrap_or_default();
+    let error = report["error"].as_str().unwrap_or_default();
+    let nothing_sent = report["intervals"].as_array().is_none_or(Vec::is_empty);
+    nothing_sent
+        && ["Connection refused", "Connection reset by peer"]
+            .iter()
+            .any(|reason| error.ends_with(reason))
+}
+
 impl IperfServer {
     /// Starts a server on the default port and waits until it listens.
     ///
@@ -107,7 +124,15 @@ impl IperfClient {
     /// If iperf3 reports one.
     pub fn run(&self, place: &Place) -> Result<IperfRun> {
         let patience = Duration::from_secs(u64::from(self.seconds) + 30);
-        IperfRun::parse(&self.spawn(place)?.finish(patience)?)
+        let mut finished = self.spawn(place)?.finish(patience)?;
+        for _ in 0..RETRIES {
+            if !met_closed_door(&finished) {
+                break;
+            }
+            thread::sleep(PAUSE);
+            finished = self.spawn(place)?.finish(patience)?;
+        }
+        IperfRun::parse(&finished)
     }
 
     /// Starts it; [`IperfRun::parse`] reads what it prints.

@@ -27,9 +27,14 @@ impl Place {
     }
 
     pub(crate) fn sandbox(holder: u32, name: &str) -> Self {
+        Self::host(holder).with_netns(&format!("/run/netns/{name}"))
+    }
+
+    /// The network namespace that a file of this host is.
+    pub(crate) fn with_netns(&self, file: &str) -> Self {
         Self {
-            holder,
-            netns: Some(format!("/proc/{holder}/root/run/netns/{name}")),
+            holder: self.holder,
+            netns: Some(format!("/proc/{}/root{file}", self.holder)),
         }
     }
 

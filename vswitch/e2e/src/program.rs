@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::{Seek, Write};
 use std::os::unix::fs::FileExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -68,6 +69,18 @@ impl Program {
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
+    }
+
+    /// Gives it a text on its standard input.
+    ///
+    /// # Errors
+    /// If the text cannot be put into a file.
+    pub fn input(mut self, text: &str) -> Result<Self> {
+        let mut file = tempfile::tempfile().context("make a file for a program's input")?;
+        file.write_all(text.as_bytes())?;
+        file.rewind()?;
+        self.command.stdin(file);
+        Ok(self)
     }
 
     /// Limits its time; 30 s otherwise.

@@ -17,7 +17,7 @@ fn a_range_of_forty_thousand_ports() -> Result<()> {
     let outside = Outside::new(&host, WAN0)?;
     outside.route_everything(&host)?;
     let options = DaemonOptions {
-        open_files: Some(LIMIT),
+        under: vec!["prlimit".to_owned(), format!("--nofile={LIMIT}:")],
         show_log: true,
         ..DaemonOptions::default()
     };

@@ -14,7 +14,7 @@ const OPEN_FILES: u32 = 1024;
 fn lab() -> Result<Lab> {
     let host = Host::new()?;
     let options = DaemonOptions {
-        open_files: Some(OPEN_FILES),
+        under: vec!["prlimit".to_owned(), format!("--nofile={OPEN_FILES}:")],
         show_log: true,
         ..DaemonOptions::default()
     };
