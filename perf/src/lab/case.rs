@@ -52,6 +52,8 @@ pub(crate) enum Case {
     LanOutUdp64,
     /// One small message at a time, from a container to a neighbour on the physical network and back, over TCP.
     LanPingPong,
+    /// One container after the other: `docker run` to its first ping answered, and `docker rm --force`.
+    DockerRun,
 }
 
 /// What surrounds the two ends of a case.
@@ -65,11 +67,13 @@ pub(crate) enum Setting {
     Overlay,
     /// One end is a container on the physical network, the other is at the far end of the NIC's cable.
     Lan,
+    /// Both ends are containers of one network, and so are those that Docker starts beside them.
+    Docker,
 }
 
 impl Case {
     /// All of them, in the order they are run.
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::Tcp1,
         Self::Tcp4,
         Self::Udp64,
@@ -91,6 +95,7 @@ impl Case {
         Self::LanOutTcp4,
         Self::LanOutUdp64,
         Self::LanPingPong,
+        Self::DockerRun,
     ];
 
     /// Its name for people.
@@ -117,6 +122,7 @@ impl Case {
             Self::LanOutTcp4 => "LAN out, TCP, 4 streams",
             Self::LanOutUdp64 => "LAN out, UDP 64 B delivered",
             Self::LanPingPong => "LAN out, TCP ping-pong",
+            Self::DockerRun => "docker",
         }
     }
 
@@ -142,6 +148,7 @@ impl Case {
             | Self::LanOutTcp4
             | Self::LanOutUdp64
             | Self::LanPingPong => Setting::Lan,
+            Self::DockerRun => Setting::Docker,
         }
     }
 
@@ -164,6 +171,7 @@ impl Case {
                 Load::PingPong
             }
             Self::NatConnections | Self::NatConnectionsIn => Load::Connections,
+            Self::DockerRun => Load::Containers,
         }
     }
 
@@ -178,5 +186,11 @@ impl Case {
 
 impl Setting {
     /// All of them, in the order they are set up.
-    pub(crate) const ALL: [Self; 4] = [Self::Switching, Self::Nat, Self::Overlay, Self::Lan];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Switching,
+        Self::Nat,
+        Self::Overlay,
+        Self::Lan,
+        Self::Docker,
+    ];
 }

@@ -19,6 +19,8 @@ pub(crate) enum Load {
     PingPong,
     /// One connection after the other, by [`crate::connections`].
     Connections,
+    /// One container after the other, by Docker: [`super::engine`].
+    Containers,
 }
 
 /// One figure of a load.
@@ -45,6 +47,8 @@ impl Load {
             Self::Tcp { .. } | Self::Datagrams { .. } => IPERF,
             Self::PingPong => 11111,
             Self::Connections => 11112,
+            // Pings have none.
+            Self::Containers => 0,
         }
     }
 
@@ -64,6 +68,10 @@ impl Load {
                 metric(", one way, p99", "µs", "M messages"),
             ],
             Self::Connections => vec![metric("", "a second", "1000 connections")],
+            Self::Containers => vec![
+                metric(" run to the first ping answered, median", "ms", "container"),
+                metric(" rm --force, median", "ms", "container"),
+            ],
         }
     }
 }

@@ -1,14 +1,16 @@
 //! One run of one case through one switch.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use vswitch_e2e::{IperfServer, Protocol};
 
 use super::case::Case;
+use super::engine::Engine;
 use super::latency;
 use super::load::Load;
 use super::path::Path;
 use super::peer::Peer;
 use super::processor::ProcessorTime;
+use super::summary::median;
 use super::underlay::Underlay;
 use crate::connections::Connections;
 use crate::ping_pong::MESSAGE;
@@ -55,6 +57,10 @@ pub(crate) fn run(case: Case, peer: &dyn Peer, seconds: u32) -> Result<Measureme
         }
         Load::PingPong => ping_pong(&path, &processes, seconds),
         Load::Connections => connections(&path, &processes, seconds),
+        Load::Containers => {
+            let engine = peer.engine().context("nobody starts containers")?;
+            containers(engine, &processes, seconds)
+        }
     }?;
     if let Some((before, after)) = before.zip(passed()?) {
         let (arrived, passed) = (done.payload, after - before);
@@ -124,6 +130,22 @@ fn connections(path: &Path<'_>, processes: &[u32], seconds: u32) -> Result<Done>
         work,
         // One there, one back.
         payload: 2 * count,
+        spent,
+    })
+}
+
+fn containers(engine: &Engine, processes: &[u32], seconds: u32) -> Result<Done> {
+    let before = ProcessorTime::read(processes)?;
+    let lives = engine.run_containers(seconds)?;
+    let spent = ProcessorTime::read(processes)?.since(before);
+    let count = lives.until_removed.len() as u64;
+    Ok(Done {
+        figures: vec![
+            median(lives.until_answered.into_iter()),
+            median(lives.until_removed.into_iter()),
+        ],
+        work: mega(count) * 1e6,
+        payload: 0,
         spent,
     })
 }

@@ -4,6 +4,7 @@
 //! processors here, so throughput is never shown without the processor time that it cost.
 
 mod case;
+mod engine;
 mod latency;
 mod load;
 mod machine;

@@ -5,6 +5,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::case::Setting;
+use super::engine::Engine;
 use super::path::Ends;
 use super::peers;
 use super::underlay::Underlay;
@@ -21,6 +22,11 @@ pub(crate) trait Peer {
     fn underlay(&self) -> Option<&Underlay> {
         None
     }
+
+    /// What starts containers; none if they are there for the whole lab.
+    fn engine(&self) -> Option<&Engine> {
+        None
+    }
 }
 
 /// The switches that there are.
@@ -29,7 +35,8 @@ pub(crate) trait Peer {
 pub(crate) enum PeerKind {
     /// The kernel's bridge and two veth pairs; between hosts with its VXLAN device; on a NIC its macvlan device.
     Kernel,
-    /// Docker's way out and in: the kernel's bridge, masquerading and DNAT by iptables.
+    /// Docker's way out and in: the kernel's bridge, masquerading and DNAT by iptables. Where Docker starts the
+    /// containers: its own driver.
     Docker,
     /// This project's switch.
     Vswitchd,
@@ -47,6 +54,7 @@ impl PeerKind {
             (Self::Kernel, Setting::Overlay) => "kernel VXLAN",
             (Self::Kernel, Setting::Lan) => "kernel macvlan",
             (Self::Kernel, _) => "kernel bridge",
+            (Self::Docker, Setting::Docker) => "docker bridge",
             (Self::Docker, _) => "docker-iptables",
             (Self::Vswitchd, Setting::Lan) => "vswitchd macvlan",
             (Self::Vswitchd, _) => "vswitchd",
@@ -69,9 +77,13 @@ impl PeerKind {
             (Self::Vswitchd, Setting::Overlay) => Box::new(peers::VswitchdOverlay::set_up()?),
             (Self::Kernel, Setting::Lan) => Box::new(peers::KernelMacvlan::set_up()?),
             (Self::Vswitchd, Setting::Lan) => Box::new(peers::VswitchdMacvlan::set_up()?),
+            (Self::Docker, Setting::Docker) => Box::new(peers::DockerBridge::set_up()?),
+            (Self::Vswitchd, Setting::Docker) => Box::new(peers::DockerVswitch::set_up()?),
             (Self::Docker, Setting::Switching | Setting::Overlay | Setting::Lan)
-            | (Self::Kernel, Setting::Nat)
-            | (Self::Naive, Setting::Nat | Setting::Overlay | Setting::Lan) => return Ok(None),
+            | (Self::Kernel, Setting::Nat | Setting::Docker)
+            | (Self::Naive, Setting::Nat | Setting::Overlay | Setting::Lan | Setting::Docker) => {
+                return Ok(None);
+            }
         }))
     }
 }

@@ -23,11 +23,12 @@ static WORDS: LazyLock<Vec<Selection>> = LazyLock::new(|| {
 
 impl Selection {
     /// Everything.
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::All(Setting::Switching),
         Self::All(Setting::Nat),
         Self::All(Setting::Overlay),
         Self::All(Setting::Lan),
+        Self::All(Setting::Docker),
     ];
 
     /// Whether a case is meant.
@@ -64,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_setting_stands_for_its_cases() {
-        let of_settings = ["switching", "nat", "overlay", "lan"].map(cases);
+        let of_settings = ["switching", "nat", "overlay", "lan", "docker"].map(cases);
         assert_eq!(of_settings.concat(), Case::ALL);
     }
 

@@ -75,7 +75,8 @@ pub(crate) fn compare(summaries: &mut [Summary], by: PeerKind) {
     summaries.sort_by_key(place);
 }
 
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
+/// The middle one; between the middle two, if their number is even.
+pub(crate) fn median(figures: impl Iterator<Item = f64>) -> f64 {
     let mut figures: Vec<_> = figures.collect();
     figures.sort_unstable_by(f64::total_cmp);
     match figures.len() {

@@ -2,6 +2,8 @@
 
 mod bridge;
 mod docker;
+mod docker_bridge;
+mod docker_vswitch;
 mod kernel_bridge;
 mod kernel_macvlan;
 mod kernel_vxlan;
@@ -12,6 +14,8 @@ mod vswitchd_macvlan;
 mod vswitchd_overlay;
 
 pub(super) use docker::Docker;
+pub(super) use docker_bridge::DockerBridge;
+pub(super) use docker_vswitch::DockerVswitch;
 pub(super) use kernel_bridge::KernelBridge;
 pub(super) use kernel_macvlan::KernelMacvlan;
 pub(super) use kernel_vxlan::KernelVxlan;
