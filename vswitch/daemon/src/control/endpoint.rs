@@ -14,6 +14,7 @@ use vswitch_ipam::Family;
 use vswitch_netio::netlink::Link;
 use vswitch_netio::tap::Tap;
 
+use super::acquire::Acquisition;
 use super::engine::is_unlocated;
 use super::errand::{Begun, Errand};
 use super::publish::specs;
@@ -118,14 +119,9 @@ impl Control {
         endpoint: &Endpoint,
         sandbox: &mut Namespace,
     ) -> Result<Begun<api::Endpoint>, ControlError> {
-        if let Some(settings) = self.model.port_settings(endpoint.id)? {
-            self.check_parent(&settings)?;
-        }
-        self.record_with_sandbox(endpoint)?;
-        match self.acquisition(endpoint)? {
+        match self.record_arriving(endpoint)? {
             Some(acquisition) => {
                 let id = endpoint.id;
-                self.acquiring.insert(id);
                 Ok(Begun::Asking(Errand::new(async move |control| {
                     let answer = acquisition.ask().await;
                     control.run(move |c| c.finish_attach(id, answer)).await?
@@ -133,6 +129,22 @@ impl Control {
             }
             None => Ok(Begun::Done(self.finish_endpoint(endpoint, sandbox)?)),
         }
+    }
+
+    /// Puts an endpoint that is about to be connected on disk; what has to be asked before that.
+    pub(super) fn record_arriving(
+        &mut self,
+        endpoint: &Endpoint,
+    ) -> Result<Option<Acquisition>, ControlError> {
+        if let Some(settings) = self.model.port_settings(endpoint.id)? {
+            self.check_parent(&settings)?;
+        }
+        self.record_with_sandbox(endpoint)?;
+        let acquisition = self.acquisition(endpoint)?;
+        if acquisition.is_some() {
+            self.acquiring.insert(endpoint.id);
+        }
+        Ok(acquisition)
     }
 
     fn finish_endpoint(

@@ -31,6 +31,9 @@ impl Control {
         id: EndpointId,
         specs: &[PortSpec],
     ) -> Result<Vec<PublishedPort>, ControlError> {
+        if specs.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut model = self.model.clone();
         let added = model.publish(id, specs, &mut self.held_ports)?;
         if let Err(error) = self.record_ports(model.endpoint(id)) {
@@ -65,6 +68,9 @@ impl Control {
         id: EndpointId,
         specs: &[PortSpec],
     ) -> Result<Vec<PublishedPort>, ControlError> {
+        if specs.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut model = self.model.clone();
         let removed = model.unpublish(id, specs)?;
         self.record_ports(model.endpoint(id))?;

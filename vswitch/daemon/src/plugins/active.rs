@@ -4,9 +4,9 @@ use std::os::unix::fs::MetadataExt as _;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use vswitch_plugin::Method;
 use vswitch_plugin::client::{CallError, Plugin};
 use vswitch_plugin::discovery::Address;
+use vswitch_plugin::{Empty, Method};
 
 use super::{PluginError, Plugins};
 
@@ -62,5 +62,14 @@ impl Caller {
             }
             source.into()
         })
+    }
+
+    /// As [`Caller::call`], where the answer says no more than that it is done.
+    pub(super) async fn done<Q>(&self, method: Method, request: &Q) -> Result<(), PluginError>
+    where
+        Q: Serialize + Sync,
+    {
+        let Empty {} = self.call(method, request).await?;
+        Ok(())
     }
 }

@@ -87,7 +87,7 @@ impl IpamDriver {
                 pool_id: lent.pool.clone(),
                 address: Some(lent.address),
             };
-            if let Err(error) = self.done(Method::ReleaseAddress, &request).await {
+            if let Err(error) = self.0.done(Method::ReleaseAddress, &request).await {
                 tracing::warn!(address = %lent.address, "cannot give the address back: {error}");
                 if error.is_absence() {
                     return;
@@ -131,7 +131,7 @@ impl IpamDriver {
         let request = ReleasePool {
             pool_id: pool.to_owned(),
         };
-        if let Err(error) = self.done(Method::ReleasePool, &request).await {
+        if let Err(error) = self.0.done(Method::ReleasePool, &request).await {
             tracing::warn!(pool, "cannot give the pool back: {error}");
         }
     }
@@ -201,14 +201,5 @@ impl IpamDriver {
             (None, Some(address)) => Err(PluginError::Unplaced { address }),
             (None, None) => Ok(None),
         }
-    }
-
-    async fn done<Q: serde::Serialize + Sync>(
-        &self,
-        method: Method,
-        request: &Q,
-    ) -> Result<(), PluginError> {
-        let Empty {} = self.0.call(method, request).await?;
-        Ok(())
     }
 }

@@ -31,7 +31,7 @@ impl NetworkDriver {
     /// # Errors
     /// [`PluginError`].
     pub async fn create_network(&self, request: CreateNetwork) -> Result<(), PluginError> {
-        self.done(Method::CreateNetwork, &request).await
+        self.0.done(Method::CreateNetwork, &request).await
     }
 
     /// Removes a network.
@@ -40,7 +40,7 @@ impl NetworkDriver {
     /// [`PluginError`].
     pub async fn delete_network(&self, network_id: String) -> Result<(), PluginError> {
         let request = DeleteNetwork { network_id };
-        self.done(Method::DeleteNetwork, &request).await
+        self.0.done(Method::DeleteNetwork, &request).await
     }
 
     /// Makes an endpoint; what it chose of its addresses.
@@ -67,7 +67,8 @@ impl NetworkDriver {
     /// # Errors
     /// [`PluginError`].
     pub async fn program(&self, request: ProgramExternalConnectivity) -> Result<(), PluginError> {
-        self.done(Method::ProgramExternalConnectivity, &request)
+        self.0
+            .done(Method::ProgramExternalConnectivity, &request)
             .await
     }
 
@@ -77,15 +78,6 @@ impl NetworkDriver {
     /// # Errors
     /// [`PluginError`].
     pub async fn tell(&self, what: Method, endpoint: &EndpointRef) -> Result<(), PluginError> {
-        self.done(what, endpoint).await
-    }
-
-    async fn done<Q: serde::Serialize + Sync>(
-        &self,
-        method: Method,
-        request: &Q,
-    ) -> Result<(), PluginError> {
-        let Empty {} = self.0.call(method, request).await?;
-        Ok(())
+        self.0.done(what, endpoint).await
     }
 }

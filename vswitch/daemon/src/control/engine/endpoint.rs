@@ -259,14 +259,9 @@ impl Control {
     }
 
     fn record_engine_endpoint(&mut self, endpoint: &Endpoint) -> Result<Begun<Made>, ControlError> {
-        if let Some(settings) = self.model.port_settings(endpoint.id)? {
-            self.check_parent(&settings)?;
-        }
-        self.store.commit(&[put_endpoint(endpoint)?])?;
-        match self.acquisition(endpoint)? {
+        match self.record_arriving(endpoint)? {
             Some(acquisition) => {
                 let id = endpoint.id;
-                self.acquiring.insert(id);
                 Ok(Begun::Asking(Errand::new(async move |control| {
                     let answer = acquisition.ask().await;
                     control

@@ -15,18 +15,14 @@ impl Control {
         asked: EngineNetwork,
     ) -> Result<Vec<RouterQuestion>, ControlError> {
         let EngineNetwork { id, request } = asked;
-        if let Some(network) = self.model.network(id) {
-            let name = network.name.clone();
-            let request = self.network_request(request)?;
-            let network = self.model.network(id);
-            return match network.is_some_and(|network| network.is_as_asked(&request)) {
-                true => Ok(Vec::new()),
-                false => Err(ControlError::Model(vswitch_cnm::Error::NetworkExists {
-                    name,
-                })),
-            };
-        }
         let request = self.network_request(request)?;
+        if let Some(network) = self.model.network(id) {
+            if network.is_as_asked(&request) {
+                return Ok(Vec::new());
+            }
+            let name = network.name.clone();
+            return Err(vswitch_cnm::Error::NetworkExists { name }.into());
+        }
         let (created, questions) = self.create_network_as(id, request)?;
         for warning in created.warnings {
             tracing::warn!(network = self.network_name(id), "{warning}");

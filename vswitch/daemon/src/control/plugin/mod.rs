@@ -37,9 +37,7 @@ impl Control {
     /// Refuses what would come between the pieces of another command.
     fn check_idle(&self, network: NetworkId) -> Result<(), ControlError> {
         match self.unsettled.contains(&network) {
-            true => Err(ControlError::Unsettled {
-                what: format!("network {}", self.network_name(network).unwrap_or_default()),
-            }),
+            true => Err(self.not_idle(network)),
             false => Ok(()),
         }
     }
@@ -48,10 +46,15 @@ impl Control {
     fn check_still(&self, network: NetworkId) -> Result<(), ControlError> {
         self.check_idle(network)?;
         match self.arriving.contains_key(&network) {
-            true => Err(ControlError::Unsettled {
-                what: format!("network {}", self.network_name(network).unwrap_or_default()),
-            }),
+            true => Err(self.not_idle(network)),
             false => Ok(()),
+        }
+    }
+
+    fn not_idle(&self, network: NetworkId) -> ControlError {
+        let name = self.network_name(network).unwrap_or_default();
+        ControlError::Unsettled {
+            what: format!("network {name}"),
         }
     }
 
