@@ -19,6 +19,8 @@ pub(crate) struct Latency {
     pub(crate) median: f64,
     /// 99 of 100 are faster.
     pub(crate) p99: f64,
+    /// 999 of 1000 are faster.
+    pub(crate) p999: f64,
     /// Round trips.
     pub(crate) messages: u64,
 }
@@ -74,10 +76,11 @@ pub(crate) fn measure(server: SocketAddr, seconds: u64) -> Result<()> {
 fn latency(mut halves: Vec<f64>) -> Result<Latency> {
     ensure!(!halves.is_empty(), "not one round trip in the time given");
     halves.sort_unstable_by(f64::total_cmp);
-    let at = |percent: usize| halves[(halves.len() - 1) * percent / 100];
+    let at = |permille: usize| halves[(halves.len() - 1) * permille / 1000];
     Ok(Latency {
-        median: at(50),
-        p99: at(99),
+        median: at(500),
+        p99: at(990),
+        p999: at(999),
         messages: u64::try_from(halves.len())?,
     })
 }
@@ -88,12 +91,13 @@ mod tests {
 
     #[test]
     fn percentiles_are_those_of_the_sorted_times() {
-        let halves = (1..=101).rev().map(f64::from).collect();
+        let halves = (1..=1001).rev().map(f64::from).collect();
         let latency = latency(halves).unwrap();
         assert_eq!(
-            (latency.median, latency.p99, latency.messages),
-            (51.0, 100.0, 101)
+            (latency.median, latency.p99, latency.p999),
+            (501.0, 991.0, 1000.0)
         );
+        assert_eq!(latency.messages, 1001);
     }
 
     #[test]

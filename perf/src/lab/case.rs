@@ -1,196 +1,79 @@
-//! What is measured.
+//! What is measured. The cases are in `cases/`, one file for each group.
 
-use clap::ValueEnum;
-use serde::Serialize;
+use std::sync::LazyLock;
 
+use super::cases;
 use super::load::Load;
+use super::setting::Setting;
 
 /// One kind of run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Case {
-    /// TCP, one connection.
-    Tcp1,
-    /// TCP, four connections.
-    Tcp4,
-    /// Datagrams of 64 octets of payload, as many as the sender can make.
-    Udp64,
-    /// Datagrams of 1448 octets of payload, as many as the sender can make.
-    Udp1448,
-    /// One small message at a time, there and back, over TCP.
-    PingPong,
-    /// TCP from a container to the outside, one connection.
-    NatOutTcp,
-    /// TCP from the outside to a published port, one connection.
-    NatInTcp,
-    /// Datagrams of 64 octets of payload from a container to the outside, as many as the sender can make.
-    NatOutUdp64,
-    /// One small message at a time, from a container to the outside and back, over TCP.
-    NatPingPong,
-    /// TCP connections from a container to the outside, as many as the client can make.
-    NatConnections,
-    /// TCP connections from the outside to a published port, as many as the client can make.
-    NatConnectionsIn,
-    /// TCP between containers on two hosts, one connection.
-    OverlayTcp1,
-    /// TCP between containers on two hosts, four connections.
-    OverlayTcp4,
-    /// Datagrams of 64 octets of payload to a container on another host, as many as the sender can make.
-    OverlayUdp64,
-    /// Datagrams of 1398 octets of payload to a container on another host, as many as the sender can make.
-    OverlayUdp1398,
-    /// One small message at a time, to a container on another host and back, over TCP.
-    OverlayPingPong,
-    /// TCP from a container to a neighbour on the physical network, one connection.
-    LanOutTcp,
-    /// TCP from a neighbour on the physical network to a container, one connection.
-    LanInTcp,
-    /// TCP from a container to a neighbour on the physical network, four connections.
-    LanOutTcp4,
-    /// Datagrams of 64 octets of payload from a container to a neighbour on the physical network, as many as the
-    /// sender can make.
-    LanOutUdp64,
-    /// One small message at a time, from a container to a neighbour on the physical network and back, over TCP.
-    LanPingPong,
-    /// One container after the other: `docker run` to its first ping answered, and `docker rm --force`.
-    DockerRun,
+pub(crate) struct Case {
+    /// Its word on the command line and in JSON.
+    pub(crate) name: &'static str,
+    /// Its name for people.
+    pub(crate) title: &'static str,
+    /// Where it is run.
+    pub(crate) setting: Setting,
+    /// Who is the client.
+    pub(crate) way: Way,
+    /// What runs from one end to the other.
+    pub(crate) load: &'static dyn Load,
 }
 
-/// What surrounds the two ends of a case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Setting {
-    /// Both ends are containers of one network.
-    Switching,
-    /// One end is a container, the other is beyond the host's NIC.
-    Nat,
-    /// Both ends are containers of one network, each on a host of its own; VXLAN joins the two hosts.
-    Overlay,
-    /// One end is a container on the physical network, the other is at the far end of the NIC's cable.
-    Lan,
-    /// Both ends are containers of one network, and so are those that Docker starts beside them.
-    Docker,
+/// The direction in which a case goes through a switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// The left end, a container, is the client.
+    Outward,
+    /// The right end, a container or the outside, is the client.
+    Inward,
 }
+
+/// Cases that belong together; one word of the command line means them all.
+pub(crate) struct Group {
+    /// The word.
+    pub(crate) name: &'static str,
+    /// What it means, for people.
+    pub(crate) help: &'static str,
+    /// Whether its cases are run if nothing else was asked for.
+    pub(crate) by_default: bool,
+    /// The cases, in the order they are run.
+    pub(crate) cases: &'static [Case],
+}
+
+/// All groups, in the order they are run.
+pub(crate) static GROUPS: &[Group] = cases::GROUPS;
+
+static ALL: LazyLock<Vec<&'static Case>> =
+    LazyLock::new(|| GROUPS.iter().flat_map(|group| group.cases).collect());
 
 impl Case {
     /// All of them, in the order they are run.
-    pub(crate) const ALL: [Self; 22] = [
-        Self::Tcp1,
-        Self::Tcp4,
-        Self::Udp64,
-        Self::Udp1448,
-        Self::PingPong,
-        Self::NatOutTcp,
-        Self::NatInTcp,
-        Self::NatOutUdp64,
-        Self::NatPingPong,
-        Self::NatConnections,
-        Self::NatConnectionsIn,
-        Self::OverlayTcp1,
-        Self::OverlayTcp4,
-        Self::OverlayUdp64,
-        Self::OverlayUdp1398,
-        Self::OverlayPingPong,
-        Self::LanOutTcp,
-        Self::LanInTcp,
-        Self::LanOutTcp4,
-        Self::LanOutUdp64,
-        Self::LanPingPong,
-        Self::DockerRun,
-    ];
-
-    /// Its name for people.
-    pub(crate) const fn title(self) -> &'static str {
-        match self {
-            Self::Tcp1 => "TCP, 1 stream",
-            Self::Tcp4 => "TCP, 4 streams",
-            Self::Udp64 => "UDP 64 B delivered",
-            Self::Udp1448 => "UDP 1448 B delivered",
-            Self::PingPong => "TCP ping-pong",
-            Self::NatOutTcp => "NAT out, TCP, 1 stream",
-            Self::NatInTcp => "NAT in, TCP, 1 stream",
-            Self::NatOutUdp64 => "NAT out, UDP 64 B delivered",
-            Self::NatPingPong => "NAT out, TCP ping-pong",
-            Self::NatConnections => "NAT out, new TCP connections",
-            Self::NatConnectionsIn => "NAT in, new TCP connections",
-            Self::OverlayTcp1 => "Overlay, TCP, 1 stream",
-            Self::OverlayTcp4 => "Overlay, TCP, 4 streams",
-            Self::OverlayUdp64 => "Overlay, UDP 64 B delivered",
-            Self::OverlayUdp1398 => "Overlay, UDP 1398 B delivered",
-            Self::OverlayPingPong => "Overlay, TCP ping-pong",
-            Self::LanOutTcp => "LAN out, TCP, 1 stream",
-            Self::LanInTcp => "LAN in, TCP, 1 stream",
-            Self::LanOutTcp4 => "LAN out, TCP, 4 streams",
-            Self::LanOutUdp64 => "LAN out, UDP 64 B delivered",
-            Self::LanPingPong => "LAN out, TCP ping-pong",
-            Self::DockerRun => "docker",
-        }
-    }
-
-    /// Where it is run.
-    pub(crate) const fn setting(self) -> Setting {
-        match self {
-            Self::Tcp1 | Self::Tcp4 | Self::Udp64 | Self::Udp1448 | Self::PingPong => {
-                Setting::Switching
-            }
-            Self::NatOutTcp
-            | Self::NatInTcp
-            | Self::NatOutUdp64
-            | Self::NatPingPong
-            | Self::NatConnections
-            | Self::NatConnectionsIn => Setting::Nat,
-            Self::OverlayTcp1
-            | Self::OverlayTcp4
-            | Self::OverlayUdp64
-            | Self::OverlayUdp1398
-            | Self::OverlayPingPong => Setting::Overlay,
-            Self::LanOutTcp
-            | Self::LanInTcp
-            | Self::LanOutTcp4
-            | Self::LanOutUdp64
-            | Self::LanPingPong => Setting::Lan,
-            Self::DockerRun => Setting::Docker,
-        }
-    }
-
-    /// What runs from one end to the other.
-    pub(crate) const fn load(self) -> Load {
-        match self {
-            Self::Tcp1
-            | Self::NatOutTcp
-            | Self::NatInTcp
-            | Self::OverlayTcp1
-            | Self::LanOutTcp
-            | Self::LanInTcp => Load::Tcp { streams: 1 },
-            Self::Tcp4 | Self::OverlayTcp4 | Self::LanOutTcp4 => Load::Tcp { streams: 4 },
-            Self::Udp64 | Self::NatOutUdp64 | Self::OverlayUdp64 | Self::LanOutUdp64 => {
-                Load::Datagrams { length: 64 }
-            }
-            Self::Udp1448 => Load::Datagrams { length: 1448 },
-            Self::OverlayUdp1398 => Load::Datagrams { length: 1398 },
-            Self::PingPong | Self::NatPingPong | Self::OverlayPingPong | Self::LanPingPong => {
-                Load::PingPong
-            }
-            Self::NatConnections | Self::NatConnectionsIn => Load::Connections,
-            Self::DockerRun => Load::Containers,
-        }
-    }
-
-    /// Whether the client is at the right end, and turns to the left one.
-    pub(crate) const fn is_inward(self) -> bool {
-        matches!(
-            self,
-            Self::NatInTcp | Self::NatConnectionsIn | Self::LanInTcp
-        )
+    pub(crate) fn all() -> &'static [&'static Self] {
+        &ALL
     }
 }
 
-impl Setting {
-    /// All of them, in the order they are set up.
-    pub(crate) const ALL: [Self; 5] = [
-        Self::Switching,
-        Self::Nat,
-        Self::Overlay,
-        Self::Lan,
-        Self::Docker,
-    ];
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_word_means_one_thing() {
+        let mut words = HashSet::new();
+        for group in GROUPS {
+            assert!(words.insert(group.name), "{} twice", group.name);
+        }
+        for case in Case::all() {
+            assert!(words.insert(case.name), "{} twice", case.name);
+        }
+    }
+
+    #[test]
+    fn titles_tell_cases_apart() {
+        let titles: HashSet<_> = Case::all().iter().map(|case| case.title).collect();
+        assert_eq!(titles.len(), Case::all().len());
+    }
 }

@@ -1,77 +1,84 @@
-//! What is sent through a switch, and what is counted of it.
+//! What a case does to a switch, and what it counts. Each kind of load is a file in `loads/`.
 
+use anyhow::Result;
 use serde::Serialize;
 
-/// A client at one end, a server at the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Load {
-    /// As much as fits, by iperf3.
-    Tcp {
-        /// Connections side by side.
-        streams: u32,
-    },
-    /// As many datagrams as the sender can make, by iperf3.
-    Datagrams {
-        /// Octets of payload.
-        length: u32,
-    },
-    /// One small message at a time, there and back, by sockperf.
-    PingPong,
-    /// One connection after the other, by [`crate::connections`].
-    Connections,
-    /// One container after the other, by Docker: [`super::engine`].
-    Containers,
+use super::site::Site;
+
+/// Something that runs between the ends of a switch for a while.
+pub(crate) trait Load: Sync {
+    /// What it measures.
+    fn metrics(&self) -> &'static [Metric];
+
+    /// What the processor time is divided by, such as `GB`.
+    fn work(&self) -> &'static str;
+
+    /// Runs it once.
+    ///
+    /// # Errors
+    /// If a generator fails, or nothing arrives.
+    fn run(&self, site: &Site<'_>, seconds: u32) -> Result<Outcome>;
 }
 
 /// One figure of a load.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Metric {
-    /// What it is, in a table.
-    pub(crate) title: String,
+    /// What it is, behind the title of the case; empty where that says all.
+    pub(crate) detail: &'static str,
     /// Its unit.
     pub(crate) unit: &'static str,
-    /// What the processor time is divided by.
-    pub(crate) work: &'static str,
+    /// Which of two figures is the better one.
+    pub(crate) better: Better,
 }
 
-/// Where iperf3 listens that was told nothing else.
-const IPERF: u16 = 5201;
+/// Which of two figures is the better one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Better {
+    /// The higher, as with a throughput.
+    Higher,
+    /// The lower, as with a latency.
+    Lower,
+}
 
-impl Load {
-    /// All ports that servers listen at, all over TCP: what has to be published.
-    pub(crate) const PORTS: [u16; 3] = [IPERF, Self::PingPong.port(), Self::Connections.port()];
+/// What a run gave.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Outcome {
+    /// One for each of [`Load::metrics`], in its unit.
+    pub(crate) figures: Vec<f64>,
+    /// What it took.
+    pub(crate) cost: Cost,
+    /// Octets of payload that arrived, all directions together.
+    pub(crate) payload: u64,
+}
 
-    /// Where its server listens.
-    pub(crate) const fn port(self) -> u16 {
-        match self {
-            Self::Tcp { .. } | Self::Datagrams { .. } => IPERF,
-            Self::PingPong => 11111,
-            Self::Connections => 11112,
-            // Pings have none.
-            Self::Containers => 0,
+/// Processor time, and what was carried for it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Cost {
+    /// How much was carried, in the unit of [`Load::work`].
+    pub(crate) work: f64,
+    /// Processor seconds of the whole machine.
+    pub(crate) machine_seconds: f64,
+    /// Processor seconds of the switch's processes; none if the kernel switches.
+    pub(crate) switch_seconds: Option<f64>,
+}
+
+impl Metric {
+    /// A figure of which more is better.
+    pub(crate) const fn higher(detail: &'static str, unit: &'static str) -> Self {
+        Self {
+            detail,
+            unit,
+            better: Better::Higher,
         }
     }
 
-    /// Its figures, in the order of [`super::measurement::Measurement::figures`].
-    pub(crate) fn metrics(self, title: &str) -> Vec<Metric> {
-        let metric = |detail: &str, unit, work| Metric {
-            title: format!("{title}{detail}"),
+    /// A figure of which less is better.
+    pub(crate) const fn lower(detail: &'static str, unit: &'static str) -> Self {
+        Self {
+            detail,
             unit,
-            work,
-        };
-        match self {
-            Self::Tcp { .. } => vec![metric("", "Gbit/s", "GB")],
-            Self::Datagrams { length: 64 } => vec![metric("", "Mbit/s", "Mpkt")],
-            Self::Datagrams { .. } => vec![metric("", "Gbit/s", "Mpkt")],
-            Self::PingPong => vec![
-                metric(", one way, median", "µs", "M messages"),
-                metric(", one way, p99", "µs", "M messages"),
-            ],
-            Self::Connections => vec![metric("", "a second", "1000 connections")],
-            Self::Containers => vec![
-                metric(" run to the first ping answered, median", "ms", "container"),
-                metric(" rm --force, median", "ms", "container"),
-            ],
+            better: Better::Lower,
         }
     }
 }

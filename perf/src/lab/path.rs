@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use vswitch_e2e::{Place, eventually};
 
-use super::case::Case;
+use super::case::Way;
 
 /// Two namespaces and a switch between them.
 #[derive(Debug)]
@@ -52,12 +52,11 @@ impl Ends {
         })
     }
 
-    /// The way of a case.
-    pub(crate) fn path(&self, case: Case) -> Path<'_> {
-        let (from, to) = if case.is_inward() {
-            (&self.right, &self.left)
-        } else {
-            (&self.left, &self.right)
+    /// From one end to the other.
+    pub(crate) fn path(&self, way: Way) -> Path<'_> {
+        let (from, to) = match way {
+            Way::Outward => (&self.left, &self.right),
+            Way::Inward => (&self.right, &self.left),
         };
         Path {
             client: &from.place,

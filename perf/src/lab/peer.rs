@@ -1,21 +1,29 @@
-//! What is compared. A new peer is a file in `peers/`, a variant here and a line in [`PeerKind::set_up`].
+//! What is compared. A new peer is a file in `peers/` and its kind in the list there.
+
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use anyhow::Result;
-use clap::ValueEnum;
-use serde::Serialize;
 
-use super::case::Setting;
+use super::case::Case;
 use super::engine::Engine;
-use super::path::Ends;
+use super::path::{End, Ends};
 use super::peers;
+use super::setting::Setting;
 use super::underlay::Underlay;
 
-/// A switch with two namespaces connected to it, on private hosts of its own.
+/// A switch with namespaces connected to it, on private hosts of its own.
 pub(crate) trait Peer {
-    /// The namespaces.
+    /// The first two namespaces.
     fn ends(&self) -> &Ends;
 
-    /// The processes that switch, one a host; none if the kernel does.
+    /// The other namespaces of the switch's network.
+    fn others(&self) -> &[End] {
+        &[]
+    }
+
+    /// The processes that switch; none if the kernel does.
     fn processes(&self) -> Vec<u32>;
 
     /// What joins the two hosts; none if there is only one.
@@ -29,61 +37,73 @@ pub(crate) trait Peer {
     }
 }
 
-/// The switches that there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum PeerKind {
-    /// The kernel's bridge and two veth pairs; between hosts with its VXLAN device; on a NIC its macvlan device.
-    Kernel,
-    /// Docker's way out and in: the kernel's bridge, masquerading and DNAT by iptables. Where Docker starts the
-    /// containers: its own driver.
-    Docker,
-    /// This project's switch.
-    Vswitchd,
-    /// A read and write loop over two plain TAPs, by the `tun-tap` crate.
-    Naive,
+/// One kind of switch.
+pub(crate) struct PeerKind {
+    /// Its word on the command line and in JSON.
+    pub(crate) name: &'static str,
+    /// What it is, for people.
+    pub(crate) help: &'static str,
+    /// Programs that it cannot do without, each with the Debian package that has it.
+    pub(crate) needs: &'static [(&'static str, &'static str)],
+    /// Its name in a setting; none if it is not made for that.
+    pub(crate) title: fn(Setting) -> Option<&'static str>,
+    /// Whether it can do a case of such a setting.
+    pub(crate) takes: fn(&Case) -> bool,
+    /// Makes it and its namespaces in a setting that it is made for.
+    pub(crate) set_up: fn(Setting) -> Result<Box<dyn Peer>>,
 }
 
 impl PeerKind {
     /// All of them; in each setting, the one that the others are measured by is the first.
-    pub(crate) const ALL: [Self; 4] = [Self::Kernel, Self::Docker, Self::Vswitchd, Self::Naive];
+    pub(crate) const ALL: &'static [&'static Self] = peers::ALL;
 
-    /// Its name for people.
-    pub(crate) const fn title(self, setting: Setting) -> &'static str {
-        match (self, setting) {
-            (Self::Kernel, Setting::Overlay) => "kernel VXLAN",
-            (Self::Kernel, Setting::Lan) => "kernel macvlan",
-            (Self::Kernel, _) => "kernel bridge",
-            (Self::Docker, Setting::Docker) => "docker bridge",
-            (Self::Docker, _) => "docker-iptables",
-            (Self::Vswitchd, Setting::Lan) => "vswitchd macvlan",
-            (Self::Vswitchd, _) => "vswitchd",
-            (Self::Naive, _) => "naive TAP loop",
-        }
+    /// Whether it is this project's: a lab without it is worth nothing.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.name == "vswitchd"
     }
 
-    /// Makes it and its namespaces; none if it is not made for the setting.
+    /// The first program that it needs and that is not there, with its package.
     ///
     /// # Errors
-    /// If a privilege or a program is missing.
-    pub(crate) fn set_up(self, setting: Setting) -> Result<Option<Box<dyn Peer>>> {
-        Ok(Some(match (self, setting) {
-            (Self::Kernel, Setting::Switching) => Box::new(peers::KernelBridge::set_up()?),
-            (Self::Docker, Setting::Nat) => Box::new(peers::Docker::set_up()?),
-            (Self::Vswitchd, Setting::Switching) => Box::new(peers::Vswitchd::switching()?),
-            (Self::Vswitchd, Setting::Nat) => Box::new(peers::Vswitchd::nat()?),
-            (Self::Naive, Setting::Switching) => Box::new(peers::Naive::set_up()?),
-            (Self::Kernel, Setting::Overlay) => Box::new(peers::KernelVxlan::set_up()?),
-            (Self::Vswitchd, Setting::Overlay) => Box::new(peers::VswitchdOverlay::set_up()?),
-            (Self::Kernel, Setting::Lan) => Box::new(peers::KernelMacvlan::set_up()?),
-            (Self::Vswitchd, Setting::Lan) => Box::new(peers::VswitchdMacvlan::set_up()?),
-            (Self::Docker, Setting::Docker) => Box::new(peers::DockerBridge::set_up()?),
-            (Self::Vswitchd, Setting::Docker) => Box::new(peers::DockerVswitch::set_up()?),
-            (Self::Docker, Setting::Switching | Setting::Overlay | Setting::Lan)
-            | (Self::Kernel, Setting::Nat | Setting::Docker)
-            | (Self::Naive, Setting::Nat | Setting::Overlay | Setting::Lan | Setting::Docker) => {
-                return Ok(None);
+    /// If the shell cannot be asked.
+    pub(crate) fn missing(&self) -> io::Result<Option<(&'static str, &'static str)>> {
+        for (program, package) in self.needs {
+            if !is_there(program)? {
+                return Ok(Some((program, package)));
             }
-        }))
+        }
+        Ok(None)
+    }
+}
+
+fn is_there(program: &str) -> io::Result<bool> {
+    if program.starts_with('/') {
+        return Ok(Path::new(program).exists());
+    }
+    let found = Command::new("sh")
+        .args(["-c", "command -v \"$0\"", program])
+        .stdout(Stdio::null())
+        .status()?;
+    Ok(found.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn kinds_have_names_of_their_own() {
+        let names: HashSet<_> = PeerKind::ALL.iter().map(|kind| kind.name).collect();
+        assert_eq!(names.len(), PeerKind::ALL.len());
+    }
+
+    #[test]
+    fn programs_are_looked_for() {
+        assert!(is_there("sh").unwrap());
+        assert!(is_there("/bin/sh").unwrap());
+        assert!(!is_there("no-such-program").unwrap());
+        assert!(!is_there("/no/such/program").unwrap());
     }
 }

@@ -8,6 +8,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::machine::Machine;
+use super::skipped::Skipped;
 use super::summary::Summary;
 
 pub(crate) fn machine(machine: &Machine) {
@@ -31,6 +32,10 @@ pub(crate) fn left_out(case: &str) {
     eprintln!("{case}: left out, as none of the chosen switches is made for it");
 }
 
+pub(crate) fn skipped(skipped: &Skipped) {
+    eprintln!("{}: left out: {}", skipped.peer, skipped.reason);
+}
+
 pub(crate) fn table(summaries: &[Summary]) {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
@@ -45,18 +50,17 @@ pub(crate) fn table(summaries: &[Summary]) {
         "",
     ]);
     for summary in summaries {
-        let metric = &summary.metric;
         let (lowest, highest) = summary.spread();
         let per = |seconds: f64| format!("{seconds:.3}");
         table.add_row([
-            format!("{}, {}", metric.title, metric.unit),
-            summary.peer.title(summary.case.setting()).to_owned(),
+            format!("{}, {}", summary.title, summary.metric.unit),
+            summary.peer_title.to_owned(),
             figure(summary.median),
             format!("{} to {}", figure(lowest), figure(highest)),
             summary.ratio.map(|r| format!("{r:.2}")).unwrap_or_default(),
             per(summary.machine_seconds),
             summary.switch_seconds.map(per).unwrap_or_default(),
-            format!("per {}", metric.work),
+            format!("per {}", summary.work),
         ]);
     }
     for column in 2..=6 {

@@ -1,55 +1,70 @@
-//! What `--cases` takes: a case, or a setting for all of its cases.
-
-use std::sync::LazyLock;
+//! What `--cases` and `--peers` take: a case, or a group for all of its cases; a kind of switch.
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-use super::case::{Case, Setting};
+use std::sync::LazyLock;
+
+use super::case::{Case, GROUPS, Group};
+use super::peer::PeerKind;
 
 /// One word of `--cases`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Selection {
-    /// All cases of a setting.
-    All(Setting),
+    /// All cases of a group.
+    All(&'static Group),
     /// One case.
-    One(Case),
+    One(&'static Case),
 }
 
-static WORDS: LazyLock<Vec<Selection>> = LazyLock::new(|| {
-    let settings = Setting::ALL.map(Selection::All).into_iter();
-    settings.chain(Case::ALL.map(Selection::One)).collect()
+/// One word of `--peers`.
+#[derive(Clone, Copy)]
+pub(crate) struct Choice(pub(crate) &'static PeerKind);
+
+static SELECTIONS: LazyLock<Vec<Selection>> = LazyLock::new(|| {
+    let groups = GROUPS.iter().map(Selection::All);
+    let cases = Case::all().iter().map(|case| Selection::One(case));
+    groups.chain(cases).collect()
 });
+static CHOICES: LazyLock<Vec<Choice>> =
+    LazyLock::new(|| PeerKind::ALL.iter().map(|kind| Choice(kind)).collect());
 
 impl Selection {
-    /// Everything.
-    pub(crate) const ALL: [Self; 5] = [
-        Self::All(Setting::Switching),
-        Self::All(Setting::Nat),
-        Self::All(Setting::Overlay),
-        Self::All(Setting::Lan),
-        Self::All(Setting::Docker),
-    ];
+    /// What is run if nothing else was asked for.
+    pub(crate) fn default() -> Vec<Self> {
+        let groups = GROUPS.iter().filter(|group| group.by_default);
+        groups.map(Self::All).collect()
+    }
 
     /// Whether a case is meant.
-    pub(crate) fn includes(self, case: Case) -> bool {
+    pub(crate) fn includes(self, case: &Case) -> bool {
         match self {
-            Self::All(setting) => case.setting() == setting,
-            Self::One(one) => case == one,
+            Self::All(group) => group.cases.iter().any(|one| one.name == case.name),
+            Self::One(one) => case.name == one.name,
         }
     }
 }
 
 impl ValueEnum for Selection {
     fn value_variants<'a>() -> &'a [Self] {
-        &WORDS
+        &SELECTIONS
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        match self {
-            Self::All(setting) => setting.to_possible_value(),
-            Self::One(case) => case.to_possible_value(),
-        }
+        Some(match self {
+            Self::All(group) => PossibleValue::new(group.name).help(group.help),
+            Self::One(case) => PossibleValue::new(case.name).help(case.title),
+        })
+    }
+}
+
+impl ValueEnum for Choice {
+    fn value_variants<'a>() -> &'a [Self] {
+        &CHOICES
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name).help(self.0.help))
     }
 }
 
@@ -57,22 +72,24 @@ impl ValueEnum for Selection {
 mod tests {
     use super::*;
 
-    fn cases(word: &str) -> Vec<Case> {
+    fn cases(word: &str) -> Vec<&'static str> {
         let selection = Selection::from_str(word, false).unwrap();
-        let included = |case: &Case| selection.includes(*case);
-        Case::ALL.into_iter().filter(included).collect()
+        let all = Case::all().iter();
+        let included = all.filter(|case| selection.includes(case));
+        included.map(|case| case.name).collect()
     }
 
     #[test]
-    fn a_setting_stands_for_its_cases() {
-        let of_settings = ["switching", "nat", "overlay", "lan", "docker"].map(cases);
-        assert_eq!(of_settings.concat(), Case::ALL);
+    fn a_group_stands_for_its_cases() {
+        let of_groups: Vec<_> = GROUPS.iter().flat_map(|group| cases(group.name)).collect();
+        let all: Vec<_> = Case::all().iter().map(|case| case.name).collect();
+        assert_eq!(of_groups, all);
     }
 
     #[test]
     fn a_case_stands_for_itself() {
-        assert_eq!(cases("nat-out-udp64"), [Case::NatOutUdp64]);
-        assert_eq!(cases("ping-pong"), [Case::PingPong]);
+        assert_eq!(cases("nat-out-udp64"), ["nat-out-udp64"]);
+        assert_eq!(cases("ping-pong"), ["ping-pong"]);
         assert!(Selection::from_str("nat-", false).is_err());
     }
 }

@@ -5,11 +5,21 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use vswitch_e2e::{Background, Host};
 
-use super::{LEFT, RIGHT, containers};
+use super::container::{PREFIX, containers, ends};
 use crate::lab::path::Ends;
-use crate::lab::peer::Peer;
+use crate::lab::peer::{Peer, PeerKind};
+use crate::lab::setting::Setting;
 
-pub(crate) struct Naive {
+pub(super) const KIND: PeerKind = PeerKind {
+    name: "naive",
+    help: "A read and write loop over two plain TAPs, by the `tun-tap` crate",
+    needs: &[],
+    title: |setting| (setting == Setting::PAIR).then_some("naive TAP loop"),
+    takes: |_| true,
+    set_up: |_| Ok(Box::new(Naive::set_up()?)),
+};
+
+struct Naive {
     // Dropped in this order: the process, then its host.
     forwarder: Background,
     _host: Host,
@@ -17,7 +27,7 @@ pub(crate) struct Naive {
 }
 
 impl Naive {
-    pub(crate) fn set_up() -> Result<Self> {
+    fn set_up() -> Result<Self> {
         let host = Host::new()?;
         let itself = std::env::current_exe().context("find the running program's path")?;
         let mut forwarder = host
@@ -26,15 +36,17 @@ impl Naive {
             .args(["naive-forwarder", "left", "right"])
             .spawn()?;
         forwarder.wait_for("ready", Duration::from_secs(10))?;
-        for (name, address) in [("left", LEFT), ("right", RIGHT)] {
+        let containers = containers(2);
+        for container in &containers {
+            let (name, address) = (&container.name, container.address);
             host.run(&format!("ip netns add {name}"))?;
             host.run(&format!("ip link set {name} netns {name}"))?;
             host.run_in(name, &format!("ip link set {name} name eth0"))?;
             host.run_in(name, "ip link set lo up")?;
-            host.run_in(name, &format!("ip address add {address}/24 dev eth0"))?;
+            host.run_in(name, &format!("ip address add {address}/{PREFIX} dev eth0"))?;
             host.run_in(name, "ip link set eth0 up")?;
         }
-        let ends = containers(&host, LEFT, RIGHT);
+        let (ends, _) = ends(&host, &containers)?;
         Ok(Self {
             forwarder,
             _host: host,

@@ -1,14 +1,16 @@
 //! This project's switch on each of two hosts, as users have it: told of the other host, and nothing else.
 
+use std::net::Ipv4Addr;
+
 use anyhow::{Context, Result, ensure};
 use vswitch_e2e::{Daemon, DaemonOptions, Host};
 
-use super::{LEFT, RIGHT, SUBNET};
 use crate::lab::path::{End, Ends};
 use crate::lab::peer::Peer;
+use crate::lab::peers::container::{LEFT, RIGHT, SUBNET};
 use crate::lab::underlay::{ADDRESSES, INNER_MTU, Underlay, VNI};
 
-pub(crate) struct VswitchdOverlay {
+pub(super) struct Overlay {
     // Dropped in this order: the daemons, then their hosts.
     daemons: [Daemon; 2],
     _hosts: [Host; 2],
@@ -19,15 +21,15 @@ pub(crate) struct VswitchdOverlay {
 /// The container of each host.
 const CONTAINER: &str = "container";
 
-impl VswitchdOverlay {
-    pub(crate) fn set_up() -> Result<Self> {
+impl Overlay {
+    pub(super) fn set_up() -> Result<Self> {
         let (underlay, hosts) = Underlay::new()?;
         let [left, right] = &hosts;
         let [near, far] = ADDRESSES;
         let daemons = [join(left, far, LEFT)?, join(right, near, RIGHT)?];
-        let end = |host: &Host, address: &str| End {
+        let end = |host: &Host, address: Ipv4Addr| End {
             place: host.sandbox(CONTAINER),
-            address: address.to_owned(),
+            address: address.to_string(),
         };
         let ends = Ends {
             left: end(left, LEFT),
@@ -42,7 +44,7 @@ impl VswitchdOverlay {
     }
 }
 
-impl Peer for VswitchdOverlay {
+impl Peer for Overlay {
     fn ends(&self) -> &Ends {
         &self.ends
     }
@@ -57,7 +59,7 @@ impl Peer for VswitchdOverlay {
 }
 
 /// Starts a daemon and attaches a container to an overlay network with one other host.
-fn join(host: &Host, peer: &str, address: &str) -> Result<Daemon> {
+fn join(host: &Host, peer: &str, address: Ipv4Addr) -> Result<Daemon> {
     let daemon = Daemon::start_with(host, DaemonOptions::default())?;
     daemon.ctl(&format!(
         "add-net lab -d overlay -o vni={VNI} -o peers={peer} --subnet {SUBNET}"

@@ -7,7 +7,7 @@ use crate::lab::engine::Engine;
 use crate::lab::path::Ends;
 use crate::lab::peer::Peer;
 
-pub(crate) struct DockerBridge {
+pub(super) struct DockerBridge {
     // Dropped in this order: Docker, then its host.
     engine: Engine,
     _host: Host,
@@ -15,7 +15,7 @@ pub(crate) struct DockerBridge {
 }
 
 impl DockerBridge {
-    pub(crate) fn set_up() -> Result<Self> {
+    pub(super) fn set_up() -> Result<Self> {
         let host = Host::new()?;
         let (engine, ends) = Engine::new(Dockerd::with_bridge(&host)?.quiet(), "bridge")?;
         Ok(Self {

@@ -3,19 +3,19 @@
 use anyhow::Result;
 use vswitch_e2e::{Daemon, DaemonOptions, Host};
 
-use super::outside;
 use crate::lab::path::Ends;
 use crate::lab::peer::Peer;
+use crate::lab::peers::outside;
 
-pub(crate) struct VswitchdMacvlan {
+pub(super) struct Macvlan {
     // Dropped in this order: the daemon, then its host.
     daemon: Daemon,
     _host: Host,
     ends: Ends,
 }
 
-impl VswitchdMacvlan {
-    pub(crate) fn set_up() -> Result<Self> {
+impl Macvlan {
+    pub(super) fn set_up() -> Result<Self> {
         let host = Host::new()?;
         outside::connect(&host)?;
         let daemon = Daemon::start_with(&host, DaemonOptions::default())?;
@@ -36,7 +36,7 @@ impl VswitchdMacvlan {
     }
 }
 
-impl Peer for VswitchdMacvlan {
+impl Peer for Macvlan {
     fn ends(&self) -> &Ends {
         &self.ends
     }

@@ -6,13 +6,13 @@ use std::fs;
 use anyhow::{Context, Result};
 use vswitch_e2e::Host;
 
-use super::bridge::Bridge;
-use super::outside;
-use crate::lab::load::Load;
+use crate::lab::loads::PORTS;
 use crate::lab::path::Ends;
 use crate::lab::peer::Peer;
+use crate::lab::peers::kernel::Bridge;
+use crate::lab::peers::outside;
 
-pub(crate) struct Docker {
+pub(super) struct Iptables {
     _host: Host,
     ends: Ends,
 }
@@ -22,8 +22,8 @@ const SUBNET: &str = "172.17.0.0/16";
 const GATEWAY: &str = "172.17.0.1";
 const CONTAINER: &str = "172.17.0.2";
 
-impl Docker {
-    pub(crate) fn set_up() -> Result<Self> {
+impl Iptables {
+    pub(super) fn set_up() -> Result<Self> {
         let host = Host::new()?;
         outside::connect(&host)?;
         let bridge = Bridge::new(&host, BRIDGE)?;
@@ -32,7 +32,7 @@ impl Docker {
         host.run_in("container", &format!("ip route add default via {GATEWAY}"))?;
         host.run("sysctl -q -w net.ipv4.ip_forward=1")?;
         let file = host.folder().join("rules");
-        fs::write(&file, rules(&Load::PORTS)).context("write the rules")?;
+        fs::write(&file, rules(&PORTS)).context("write the rules")?;
         let restore = host.program("iptables-restore").arg(&file).output();
         restore.context("rules as Docker's need iptables, which `make bench` installs")?;
         let ends = outside::ends(&host, "container");
@@ -40,7 +40,7 @@ impl Docker {
     }
 }
 
-impl Peer for Docker {
+impl Peer for Iptables {
     fn ends(&self) -> &Ends {
         &self.ends
     }
@@ -107,8 +107,8 @@ mod tests {
 
     #[test]
     fn every_port_is_let_through_and_translated() {
-        let rules = rules(&Load::PORTS);
-        for port in Load::PORTS {
+        let rules = rules(&PORTS);
+        for port in PORTS {
             let of_port = format!("--dport {port} ");
             assert_eq!(rules.matches(&of_port).count(), 2, "{rules}");
         }

@@ -4,17 +4,47 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::load::Load;
-use super::path::Path;
+use super::mega;
+use crate::lab::load::{Load, Metric, Outcome};
+use crate::lab::path::Path;
+use crate::lab::site::Site;
 use crate::ping_pong::{Latency, MESSAGE};
 
+/// One small message at a time, there and back, over TCP.
+#[derive(Debug)]
+pub(crate) struct PingPong;
+
+/// Where the server listens.
+pub(super) const PORT: u16 = 11111;
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Measures it.
-///
-/// # Errors
-/// If the client or the server fails.
-pub(crate) fn measure(path: &Path<'_>, seconds: u32) -> Result<Latency> {
+impl Load for PingPong {
+    fn metrics(&self) -> &'static [Metric] {
+        const {
+            &[
+                Metric::lower(", one way, median", "µs"),
+                Metric::lower(", one way, p99", "µs"),
+                Metric::lower(", one way, p99.9", "µs"),
+            ]
+        }
+    }
+
+    fn work(&self) -> &'static str {
+        "M messages"
+    }
+
+    fn run(&self, site: &Site<'_>, seconds: u32) -> Result<Outcome> {
+        let measure = || measure(&site.path, seconds);
+        let (latency, cost) = site.metered(measure, |latency| mega(latency.messages))?;
+        Ok(Outcome {
+            figures: vec![latency.median, latency.p99, latency.p999],
+            cost,
+            payload: 2 * latency.messages * MESSAGE as u64,
+        })
+    }
+}
+
+fn measure(path: &Path<'_>, seconds: u32) -> Result<Latency> {
     // The same tool for all peers of a lab.
     let sockperf = path.client.program("sockperf").arg("--version").run();
     if sockperf.is_ok_and(|version| version.status.success()) {
@@ -25,7 +55,7 @@ pub(crate) fn measure(path: &Path<'_>, seconds: u32) -> Result<Latency> {
 }
 
 fn by_sockperf(path: &Path<'_>, seconds: u32) -> Result<Latency> {
-    let port = Load::PingPong.port().to_string();
+    let port = PORT.to_string();
     let server = path.server.program("sockperf");
     let mut server = server.args(["server", "--tcp", "-p", &port]).spawn()?;
     server.wait_for("using", PATIENCE)?;
@@ -52,12 +82,13 @@ fn read_sockperf(printed: &str) -> Result<Latency> {
     Ok(Latency {
         median: percentile("50.000")?,
         p99: percentile("99.000")?,
+        p999: percentile("99.900")?,
         messages: digits.unwrap_or_default().parse()?,
     })
 }
 
 fn by_ourselves(path: &Path<'_>, seconds: u32) -> Result<Latency> {
-    let printed = path.run_ourselves("ping-pong", Load::PingPong.port(), seconds)?;
+    let printed = path.run_ourselves("ping-pong", PORT, seconds)?;
     Ok(serde_json::from_str(&printed)?)
 }
 
@@ -78,6 +109,7 @@ sockperf: ---> percentile 50.000 =    8.756
         let expected = Latency {
             median: 8.756,
             p99: 15.836,
+            p999: 33.896,
             messages: 29883,
         };
         assert_eq!(latency, expected);

@@ -7,7 +7,7 @@ use crate::lab::engine::Engine;
 use crate::lab::path::Ends;
 use crate::lab::peer::Peer;
 
-pub(crate) struct DockerVswitch {
+pub(super) struct DockerVswitch {
     // Dropped in this order: Docker, the daemon, then their host.
     engine: Engine,
     daemon: Daemon,
@@ -19,7 +19,7 @@ pub(crate) struct DockerVswitch {
 const PLUGIN: &str = "/run/docker/plugins/vswitch.sock";
 
 impl DockerVswitch {
-    pub(crate) fn set_up() -> Result<Self> {
+    pub(super) fn set_up() -> Result<Self> {
         let host = Host::new()?;
         let options = DaemonOptions {
             flags: ["--docker-plugin", PLUGIN].map(str::to_owned).into(),

@@ -3,17 +3,17 @@
 use anyhow::Result;
 use vswitch_e2e::Host;
 
-use super::outside;
 use crate::lab::path::Ends;
 use crate::lab::peer::Peer;
+use crate::lab::peers::outside;
 
-pub(crate) struct KernelMacvlan {
+pub(super) struct Macvlan {
     _host: Host,
     ends: Ends,
 }
 
-impl KernelMacvlan {
-    pub(crate) fn set_up() -> Result<Self> {
+impl Macvlan {
+    pub(super) fn set_up() -> Result<Self> {
         let host = Host::new()?;
         outside::connect(&host)?;
         let name = outside::NEIGHBOUR;
@@ -32,7 +32,7 @@ impl KernelMacvlan {
     }
 }
 
-impl Peer for KernelMacvlan {
+impl Peer for Macvlan {
     fn ends(&self) -> &Ends {
         &self.ends
     }

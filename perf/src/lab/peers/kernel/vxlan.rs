@@ -1,15 +1,17 @@
 //! The kernel's VXLAN device and bridge on each of two hosts.
 
+use std::net::Ipv4Addr;
+
 use anyhow::Result;
 use vswitch_e2e::{Host, KernelTunnel, KernelVtep, Station};
 
 use super::bridge::keep_from_iptables;
-use super::{LEFT, RIGHT};
 use crate::lab::path::{End, Ends};
 use crate::lab::peer::Peer;
+use crate::lab::peers::container::{LEFT, PREFIX, RIGHT};
 use crate::lab::underlay::{ADDRESSES, INNER_MTU, Underlay, VNI, check_offloads};
 
-pub(crate) struct KernelVxlan {
+pub(super) struct Vxlan {
     _hosts: [KernelVtep; 2],
     underlay: Underlay,
     ends: Ends,
@@ -25,15 +27,15 @@ const OFFLOADS: [&str; 6] = [
     "generic-receive-offload",
 ];
 
-impl KernelVxlan {
-    pub(crate) fn set_up() -> Result<Self> {
+impl Vxlan {
+    pub(super) fn set_up() -> Result<Self> {
         let (underlay, [left, right]) = Underlay::new()?;
         let [near, far] = ADDRESSES;
         let left = vtep(left, near, far, (LEFT, "02:42:0a:63:00:02"))?;
         let right = vtep(right, far, near, (RIGHT, "02:42:0a:63:00:03"))?;
-        let end = |vtep: &KernelVtep, address: &str| End {
+        let end = |vtep: &KernelVtep, address: Ipv4Addr| End {
             place: vtep.container(),
-            address: address.to_owned(),
+            address: address.to_string(),
         };
         let ends = Ends {
             left: end(&left, LEFT),
@@ -47,7 +49,7 @@ impl KernelVxlan {
     }
 }
 
-impl Peer for KernelVxlan {
+impl Peer for Vxlan {
     fn ends(&self) -> &Ends {
         &self.ends
     }
@@ -62,12 +64,17 @@ impl Peer for KernelVxlan {
 }
 
 /// Makes the container and its way to the other host.
-fn vtep(host: Host, local: &str, peer: &str, (address, mac): (&str, &str)) -> Result<KernelVtep> {
+fn vtep(
+    host: Host,
+    local: &str,
+    peer: &str,
+    (address, mac): (Ipv4Addr, &str),
+) -> Result<KernelVtep> {
     keep_from_iptables(&host)?;
     let tunnel = KernelTunnel::new(VNI, local.parse()?);
     let station = Station {
         mac: mac.to_owned(),
-        addresses: vec![format!("{address}/24")],
+        addresses: vec![format!("{address}/{PREFIX}")],
         mtu: INNER_MTU,
     };
     let vtep = KernelVtep::new(host, &tunnel, &station)?;

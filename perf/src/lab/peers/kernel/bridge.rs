@@ -6,13 +6,13 @@ use anyhow::Result;
 use vswitch_e2e::Host;
 
 /// A bridge in a host's own namespace.
-pub(super) struct Bridge<'a> {
+pub(in crate::lab::peers) struct Bridge<'a> {
     host: &'a Host,
     name: &'static str,
 }
 
 impl<'a> Bridge<'a> {
-    pub(super) fn new(host: &'a Host, name: &'static str) -> Result<Self> {
+    pub(in crate::lab::peers) fn new(host: &'a Host, name: &'static str) -> Result<Self> {
         host.run(&format!("ip link add {name} type bridge"))?;
         host.run(&format!("ip link set {name} up"))?;
         keep_from_iptables(host)?;
@@ -20,7 +20,7 @@ impl<'a> Bridge<'a> {
     }
 
     /// Makes a container: a namespace with an interface `eth0` on the bridge.
-    pub(super) fn connect(&self, container: &str, address: &str) -> Result<()> {
+    pub(in crate::lab::peers) fn connect(&self, container: &str, address: &str) -> Result<()> {
         let (host, bridge) = (self.host, self.name);
         host.run(&format!("ip netns add {container}"))?;
         host.run(&format!(

@@ -1,0 +1,41 @@
+//! Between containers on two hosts.
+
+use crate::lab::case::{Case, Way};
+use crate::lab::load::Load;
+use crate::lab::loads::{Datagrams, PingPong, Tcp};
+use crate::lab::setting::Setting;
+
+const fn case(name: &'static str, title: &'static str, load: &'static dyn Load) -> Case {
+    Case {
+        name,
+        title,
+        setting: Setting::Overlay,
+        way: Way::Outward,
+        load,
+    }
+}
+
+pub(super) const CASES: &[Case] = &[
+    case(
+        "overlay-tcp1",
+        "Overlay, TCP, 1 stream",
+        &Tcp { streams: 1 },
+    ),
+    case(
+        "overlay-tcp4",
+        "Overlay, TCP, 4 streams",
+        &Tcp { streams: 4 },
+    ),
+    case(
+        "overlay-udp64",
+        "Overlay, UDP 64 B delivered",
+        &Datagrams { length: 64 },
+    ),
+    // The longest that fits beside the headers of the tunnel.
+    case(
+        "overlay-udp1398",
+        "Overlay, UDP 1398 B delivered",
+        &Datagrams { length: 1398 },
+    ),
+    case("overlay-ping-pong", "Overlay, TCP ping-pong", &PingPong),
+];

@@ -1,0 +1,29 @@
+//! Docker's own way: out and in by the kernel's bridge, masquerading and DNAT; where Docker starts the
+//! containers, its own driver.
+
+mod engine;
+mod iptables;
+
+use crate::lab::peer::PeerKind;
+use crate::lab::setting::Setting;
+
+pub(super) const KIND: PeerKind = PeerKind {
+    name: "docker",
+    help: "Docker's way out and in: bridge, masquerading and DNAT by iptables; where Docker starts containers, its bridge driver",
+    needs: &[("iptables-restore", "iptables")],
+    title: |setting| match setting {
+        Setting::Outside => Some("docker-iptables"),
+        Setting::Docker => Some("docker bridge"),
+        Setting::Bridge { .. } | Setting::Workers(_) | Setting::Overlay | Setting::Lan => None,
+    },
+    takes: |_| true,
+    set_up: |setting| {
+        Ok(match setting {
+            Setting::Outside => Box::new(iptables::Iptables::set_up()?),
+            Setting::Docker => Box::new(engine::DockerBridge::set_up()?),
+            Setting::Bridge { .. } | Setting::Workers(_) | Setting::Overlay | Setting::Lan => {
+                anyhow::bail!("not made for {setting:?}")
+            }
+        })
+    },
+};

@@ -1,0 +1,33 @@
+//! The kernel: its bridge and two veth pairs; between hosts its VXLAN device; on a NIC its macvlan device.
+
+mod bridge;
+mod macvlan;
+mod switching;
+mod vxlan;
+
+pub(super) use bridge::Bridge;
+
+use crate::lab::peer::PeerKind;
+use crate::lab::setting::Setting;
+
+pub(super) const KIND: PeerKind = PeerKind {
+    name: "kernel",
+    help: "The kernel's bridge and veth pairs; between hosts its VXLAN device; on a NIC its macvlan device",
+    needs: &[],
+    title: |setting| match setting {
+        Setting::Bridge { .. } | Setting::Workers(_) => Some("kernel bridge"),
+        Setting::Overlay => Some("kernel VXLAN"),
+        Setting::Lan => Some("kernel macvlan"),
+        Setting::Outside | Setting::Docker => None,
+    },
+    takes: |_| true,
+    set_up: |setting| {
+        Ok(match setting {
+            Setting::Bridge { containers } => Box::new(switching::Switching::set_up(containers)?),
+            Setting::Workers(_) => Box::new(switching::Switching::set_up(2)?),
+            Setting::Overlay => Box::new(vxlan::Vxlan::set_up()?),
+            Setting::Lan => Box::new(macvlan::Macvlan::set_up()?),
+            Setting::Outside | Setting::Docker => anyhow::bail!("not made for {setting:?}"),
+        })
+    },
+};

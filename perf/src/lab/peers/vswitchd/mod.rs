@@ -1,0 +1,33 @@
+//! This project's switch, as users have it: no option or flag beyond what the setting is.
+
+mod docker;
+mod macvlan;
+mod outside;
+mod overlay;
+mod switching;
+
+use crate::lab::peer::PeerKind;
+use crate::lab::setting::Setting;
+
+pub(super) const KIND: PeerKind = PeerKind {
+    name: "vswitchd",
+    help: "This project's switch",
+    needs: &[],
+    title: |setting| {
+        Some(match setting {
+            Setting::Lan => "vswitchd macvlan",
+            _ => "vswitchd",
+        })
+    },
+    takes: |_| true,
+    set_up: |setting| {
+        Ok(match setting {
+            Setting::Bridge { containers } => Box::new(switching::Switching::set_up(containers)?),
+            Setting::Workers(workers) => Box::new(switching::Switching::with_workers(workers)?),
+            Setting::Outside => Box::new(outside::Outside::set_up()?),
+            Setting::Overlay => Box::new(overlay::Overlay::set_up()?),
+            Setting::Lan => Box::new(macvlan::Macvlan::set_up()?),
+            Setting::Docker => Box::new(docker::DockerVswitch::set_up()?),
+        })
+    },
+};

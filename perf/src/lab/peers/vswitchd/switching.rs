@@ -1,0 +1,64 @@
+//! Containers of one network.
+
+use anyhow::Result;
+use vswitch_e2e::{Daemon, DaemonOptions, Host};
+
+use crate::lab::path::{End, Ends};
+use crate::lab::peer::Peer;
+use crate::lab::peers::container::{SUBNET, containers, ends};
+
+pub(super) struct Switching {
+    // Dropped in this order: the daemon, then its host.
+    daemon: Daemon,
+    _host: Host,
+    ends: Ends,
+    others: Vec<End>,
+}
+
+impl Switching {
+    pub(super) fn set_up(count: usize) -> Result<Self> {
+        Self::new(count, DaemonOptions::default())
+    }
+
+    pub(super) fn with_workers(workers: usize) -> Result<Self> {
+        let flags = vec!["--workers".to_owned(), workers.to_string()];
+        let options = DaemonOptions {
+            flags,
+            ..DaemonOptions::default()
+        };
+        Self::new(2, options)
+    }
+
+    fn new(count: usize, options: DaemonOptions) -> Result<Self> {
+        let host = Host::new()?;
+        let daemon = Daemon::start_with(&host, options)?;
+        daemon.ctl(&format!("add-net lab --subnet {SUBNET}"))?;
+        let containers = containers(count);
+        for container in &containers {
+            let (name, address) = (&container.name, container.address);
+            daemon.ctl(&format!("add-sandbox {name}"))?;
+            daemon.ctl(&format!("attach lab {name} --ip {address}"))?;
+        }
+        let (ends, others) = ends(&host, &containers)?;
+        Ok(Self {
+            daemon,
+            _host: host,
+            ends,
+            others,
+        })
+    }
+}
+
+impl Peer for Switching {
+    fn ends(&self) -> &Ends {
+        &self.ends
+    }
+
+    fn others(&self) -> &[End] {
+        &self.others
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        self.daemon.pid().into_iter().collect()
+    }
+}

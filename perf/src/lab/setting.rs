@@ -1,0 +1,26 @@
+//! What surrounds the ends of a case.
+
+/// One kind of surroundings; each switch that is made for it is set up in it, on hosts of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Setting {
+    /// Containers of one network.
+    Bridge {
+        /// How many.
+        containers: usize,
+    },
+    /// Two containers of one network, and a switch with this many workers.
+    Workers(usize),
+    /// One end is a container, the other is beyond the host's NIC.
+    Outside,
+    /// Both ends are containers of one network, each on a host of its own; VXLAN joins the two hosts.
+    Overlay,
+    /// One end is a container on the physical network, the other is at the far end of the NIC's cable.
+    Lan,
+    /// Both ends are containers of one network, and so are those that Docker starts beside them.
+    Docker,
+}
+
+impl Setting {
+    /// Two containers of one network.
+    pub(crate) const PAIR: Self = Self::Bridge { containers: 2 };
+}

@@ -1,0 +1,65 @@
+//! Where a load runs: a switch, the way through it, and the clock of the processors.
+
+use anyhow::{Context, Result};
+
+use super::engine::Engine;
+use super::load::Cost;
+use super::path::{End, Path};
+use super::peer::Peer;
+use super::processor::ProcessorTime;
+
+/// A switch that is set up, seen by a load.
+pub(crate) struct Site<'a> {
+    /// From the client to the server.
+    pub(crate) path: Path<'a>,
+    peer: &'a dyn Peer,
+}
+
+impl<'a> Site<'a> {
+    pub(crate) const fn new(peer: &'a dyn Peer, path: Path<'a>) -> Self {
+        Self { path, peer }
+    }
+
+    /// All containers, those of the path first.
+    pub(crate) fn containers(&self) -> Vec<&'a End> {
+        let ends = self.peer.ends();
+        [&ends.left, &ends.right]
+            .into_iter()
+            .chain(self.peer.others())
+            .collect()
+    }
+
+    /// What starts containers.
+    ///
+    /// # Errors
+    /// If the switch has none.
+    pub(crate) fn engine(&self) -> Result<&'a Engine> {
+        self.peer.engine().context("nobody starts containers")
+    }
+
+    /// The processes that switch; none if the kernel does.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        self.peer.processes()
+    }
+
+    /// Does something, and says what it cost; `work` tells how much was carried.
+    ///
+    /// # Errors
+    /// Those of what is done.
+    pub(crate) fn metered<T>(
+        &self,
+        act: impl FnOnce() -> Result<T>,
+        work: impl FnOnce(&T) -> f64,
+    ) -> Result<(T, Cost)> {
+        let processes = self.peer.processes();
+        let before = ProcessorTime::read(&processes)?;
+        let done = act()?;
+        let spent = ProcessorTime::read(&processes)?.since(before);
+        let cost = Cost {
+            work: work(&done),
+            machine_seconds: spent.machine,
+            switch_seconds: spent.switch,
+        };
+        Ok((done, cost))
+    }
+}
