@@ -1,5 +1,6 @@
 # make demo    containers that talk through a vswitchd, from nothing to traffic and back to nothing
 # make test    everything that is tested, end to end too
+# make instructions  records how many instructions a frame takes, with which make test compares
 # make bench   criterion's benchmarks, then the lab: the switch beside the kernel's bridge, NAT, VXLAN and macvlan
 # make install programs, systemd units and completions, below PREFIX and DESTDIR; make uninstall takes them away
 # make deb     the same as a Debian package
@@ -22,7 +23,7 @@ TEST_NEEDS := $(DEMO_NEEDS) setpriv=util-linux nsenter=util-linux prlimit=util-l
 	sysctl=procps traceroute=traceroute turnserver=coturn turnutils_natdiscovery=coturn \
 	tshark=tshark tcpdump=tcpdump ethtool=ethtool iptables-restore=iptables ovs-vswitchd=openvswitch-switch \
 	dnsmasq=dnsmasq-base systemd-analyze=systemd dockerd=docker.io docker=docker.io tini=tini busybox=busybox-static \
-	podman=podman runc=runc /usr/lib/cni/host-local=containernetworking-plugins
+	podman=podman runc=runc /usr/lib/cni/host-local=containernetworking-plugins valgrind=valgrind
 BENCH_NEEDS := $(TEST_NEEDS) sockperf=sockperf
 
 # What the end-to-end tests have measured.
@@ -37,7 +38,7 @@ CNI_BIN := /opt/cni/bin
 BINARIES :=
 INSTALL := PREFIX='$(PREFIX)' CNI_BIN='$(CNI_BIN)' packaging/install
 
-.PHONY: help demo test bench install uninstall deb
+.PHONY: help demo test instructions bench install uninstall deb
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -59,6 +60,11 @@ test:
 	fi
 	cargo test --locked --workspace --doc --quiet
 	@cat '$(FIGURES)'
+	cargo run --locked --release -p counts -- check
+
+instructions:
+	@.ci/packages $(BUILD_NEEDS) valgrind=valgrind
+	cargo run --locked --release -p counts -- record
 
 bench:
 	@.ci/packages $(BENCH_NEEDS)

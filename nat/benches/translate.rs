@@ -1,62 +1,38 @@
-//! What one frame of an established flow costs: parsed, looked up, rewritten.
+//! What one frame of an established flow costs: parsed, looked up, rewritten. Of one flow, and of many in
+//! turn.
 
 use std::hint::black_box;
+use std::ops::Range;
 use std::time::Duration;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use vswitch_packet::{Frame, VnetHeader};
 
+mod flows;
 #[path = "../tests/host/mod.rs"]
 mod host;
 #[path = "../tests/wire/mod.rs"]
 mod wire;
 
-use host::{A, Family, Host, V4, V6, at, ingress};
-use vswitch_nat::Outbound;
-use wire::{ACK, Packet, SYN, Wire};
+use flows::{Flows, small};
+use host::{Family, V4, V6};
+use wire::{Packet, Wire};
 
-/// A TCP connection that is established, and an empty segment of it in each direction.
-fn established(family: Family) -> (Host, [Packet; 2]) {
-    let host = Host::new();
-    let packet = |flags| Packet::tcp(at(family.a, 5000), at(family.remote, 80), flags);
-    let external = host.mapped(A, &packet(SYN));
-    let answer = packet(SYN).answer().to(external);
-    let _ = host.receive(&answer.wire());
-    let out = packet(ACK).payload(0);
-    let _ = host.mapped(A, &out);
-    let back = out.answer().to(external).payload(0);
-    (host, [out, back])
-}
-
-/// Padded to 60 octets, as without its FCS the shortest frame is, and no longer.
-fn small(mut wire: Wire) -> Wire {
-    let len = wire.bytes.len().max(60);
-    wire.bytes.resize(len, 0);
-    wire
-}
+const FAMILIES: [(&str, Family); 2] = [("tcp4", V4), ("tcp6", V6)];
 
 fn outbound(c: &mut Criterion) {
-    let mut group = c.benchmark_group("outbound");
-    group.throughput(Throughput::Elements(1));
-    for (name, family) in [("tcp4", V4), ("tcp6", V6)] {
-        let (host, [packet, _]) = established(family);
-        let way = Outbound {
-            owner: A,
-            source: Some(family.external),
-            filtering: host.filtering,
-            published: &host.published,
-            ingress: ingress(A),
-        };
-        for (kind, original) in [("whole", packet.wire()), ("partial", packet.partial())] {
-            let original = small(original);
-            let mut bytes = original.bytes.clone();
-            group.bench_function(format!("{name}/{kind}"), |b| {
-                b.iter(|| {
-                    bytes.copy_from_slice(&original.bytes);
-                    forward(&mut bytes, original.header, |frame| {
-                        host.nat.outbound(frame, &way, host.now()).is_ok()
-                    })
-                });
+    let mut group = group(c, "outbound");
+    for (name, family) in FAMILIES {
+        let flows = Flows::new(family, 1);
+        one(&mut group, name, &flows.packets[0][0], |frame| {
+            flows.outbound(family, frame)
+        });
+        for count in [100, 100_000] {
+            let flows = Flows::new(family, count);
+            let packets = flows.packets.iter().map(|[out, _]| out);
+            many(&mut group, name, packets, |frame| {
+                flows.outbound(family, frame)
             });
         }
     }
@@ -64,25 +40,86 @@ fn outbound(c: &mut Criterion) {
 }
 
 fn inbound(c: &mut Criterion) {
-    let mut group = c.benchmark_group("inbound");
-    group.throughput(Throughput::Elements(1));
-    for (name, family) in [("tcp4", V4), ("tcp6", V6)] {
-        let (host, [_, packet]) = established(family);
-        for (kind, original) in [("whole", packet.wire()), ("partial", packet.partial())] {
-            let original = small(original);
-            let mut bytes = original.bytes.clone();
-            group.bench_function(format!("{name}/{kind}"), |b| {
-                b.iter(|| {
-                    bytes.copy_from_slice(&original.bytes);
-                    forward(&mut bytes, original.header, |frame| {
-                        let owner = host.nat.inbound(frame, 1, &host.published, host.now());
-                        owner == Ok(A)
-                    })
-                });
-            });
+    let mut group = group(c, "inbound");
+    for (name, family) in FAMILIES {
+        let flows = Flows::new(family, 1);
+        one(&mut group, name, &flows.packets[0][1], |frame| {
+            flows.inbound(frame)
+        });
+        for count in [100, 100_000] {
+            let flows = Flows::new(family, count);
+            let packets = flows.packets.iter().map(|[_, back]| back);
+            many(&mut group, name, packets, |frame| flows.inbound(frame));
         }
     }
     group.finish();
+}
+
+fn group<'c>(c: &'c mut Criterion, name: &str) -> BenchmarkGroup<'c, WallTime> {
+    let mut group = c.benchmark_group(name);
+    group.throughput(Throughput::Elements(1));
+    group
+}
+
+/// The same packet again and again.
+fn one(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    packet: &Packet,
+    translate: impl Fn(&mut Frame<'_>) -> bool,
+) {
+    for (kind, original) in [("whole", packet.wire()), ("partial", packet.partial())] {
+        let original = small(original);
+        let mut bytes = original.bytes.clone();
+        group.bench_function(format!("{name}/{kind}"), |b| {
+            b.iter(|| {
+                bytes.copy_from_slice(&original.bytes);
+                forward(&mut bytes, original.header, &translate)
+            });
+        });
+    }
+}
+
+/// A packet of each flow in turn, all in one buffer, as a worker reads them, and in an order in which no
+/// cache helps but with few.
+fn many<'p>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    packets: impl ExactSizeIterator<Item = &'p Packet>,
+    translate: impl Fn(&mut Frame<'_>) -> bool,
+) {
+    /// Coprime to the number of flows.
+    const STRIDE: usize = 7919;
+
+    let count = packets.len();
+    let wires: Vec<Wire> = packets.map(|packet| small(packet.wire())).collect();
+    let Some(original) = wires.first() else {
+        return;
+    };
+    let differs = endpoints(original);
+    let flows: Vec<&[u8]> = (0..count)
+        .map(|n| &wires[n * STRIDE % count].bytes[differs.clone()])
+        .collect();
+    let flows = flows.concat();
+    let mut flows = flows.chunks_exact(differs.len()).cycle();
+    let mut bytes = original.bytes.clone();
+    group.bench_function(format!("{name}/{count} flows"), |b| {
+        b.iter(|| {
+            bytes.copy_from_slice(&original.bytes);
+            if let Some(flow) = flows.next() {
+                bytes[differs.clone()].copy_from_slice(flow);
+            }
+            forward(&mut bytes, original.header, &translate)
+        });
+    });
+}
+
+/// Where addresses and ports are, one behind the other.
+fn endpoints(wire: &Wire) -> Range<usize> {
+    match wire.bytes[14] >> 4 {
+        4 => 26..38,
+        _ => 22..58,
+    }
 }
 
 fn forward(
