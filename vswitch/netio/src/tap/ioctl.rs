@@ -1,6 +1,6 @@
 //! The `TUNSET*` calls of `linux/if_tun.h`.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::io::Errno;
 use rustix::ioctl::{IntegerSetter, Opcode, Updater, ioctl, opcode};
@@ -10,6 +10,7 @@ use crate::InterfaceName;
 const TUNSETIFF: Opcode = opcode::write::<libc::c_int>(b'T', 202);
 const TUNSETPERSIST: Opcode = opcode::write::<libc::c_int>(b'T', 203);
 const TUNSETOFFLOAD: Opcode = opcode::write::<libc::c_uint>(b'T', 208);
+const TUNSETSTEERINGEBPF: Opcode = opcode::read::<libc::c_int>(b'T', 224);
 
 /// What `TUNSETIFF` does about an interface that exists.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,6 +61,17 @@ pub(super) fn set_persistent(fd: BorrowedFd<'_>, persistent: bool) -> Result<(),
         ioctl(
             fd,
             IntegerSetter::<TUNSETPERSIST>::new_usize(usize::from(persistent)),
+        )
+    }
+}
+
+pub(super) fn set_steering(fd: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut program = program.as_raw_fd();
+    // SAFETY: TUNSETSTEERINGEBPF reads one `int`, a descriptor, and keeps the program by a reference of its own.
+    unsafe {
+        ioctl(
+            fd,
+            Updater::<TUNSETSTEERINGEBPF, libc::c_int>::new(&mut program),
         )
     }
 }

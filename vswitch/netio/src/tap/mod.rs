@@ -1,6 +1,7 @@
 //! TAP interfaces: Ethernet frames of a container's interface, as super-frames, over several queues.
 
 mod ioctl;
+mod steering;
 
 use std::io::{self, IoSlice};
 use std::num::NonZeroUsize;
@@ -213,6 +214,9 @@ impl Tap {
         all.push(first);
         while all.len() < queues.get() {
             all.push(TapQueue::attach(name, ioctl::Attach::Any)?);
+        }
+        if all.len() > 1 {
+            steering::steer(all[0].as_fd());
         }
         Ok(Self {
             name: name.clone(),

@@ -3,7 +3,8 @@
 use std::io::{ErrorKind, IoSlice};
 
 use vswitch_netio::netlink::Netlink;
-use vswitch_netio::tap::{Offloads, Tap, TapError, VNET_HEADER_LEN};
+use vswitch_netio::packet_socket::{PacketOptions, PacketSocket};
+use vswitch_netio::tap::{Offloads, Tap, TapError, TapQueue, VNET_HEADER_LEN};
 
 use crate::lab;
 
@@ -143,4 +144,76 @@ fn a_frame_longer_than_the_buffer_is_cut_off() {
     assert_eq!(tap.queues[0].read(&mut buffer).unwrap(), 20);
     let error = tap.queues[0].read(&mut buffer).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WouldBlock, "the rest is lost");
+}
+
+/// An Ethernet frame with a datagram or segment, as far as steering looks at it.
+fn packet(from: (&str, u16), to: (&str, u16), protocol: u8, fragment: u16) -> Vec<u8> {
+    use std::net::IpAddr;
+    let ports = [from.1.to_be_bytes(), to.1.to_be_bytes()].concat();
+    let addresses: [IpAddr; 2] = [from.0, to.0].map(|text| text.parse().unwrap());
+    let (ethertype, mut header) = match addresses[0] {
+        IpAddr::V4(_) => {
+            let mut header = vec![0x45, 0, 0, 28, 0, 0];
+            header.extend(fragment.to_be_bytes());
+            header.extend([64, protocol, 0, 0]);
+            (0x0800, header)
+        }
+        IpAddr::V6(_) => (0x86dd, vec![0x60, 0, 0, 0, 0, 8, protocol, 64]),
+    };
+    for address in addresses {
+        match address {
+            IpAddr::V4(v4) => header.extend(v4.octets()),
+            IpAddr::V6(v6) => header.extend(v6.octets()),
+        }
+    }
+    header.extend(ports);
+    header.extend([0; 4]);
+    lab::ethernet([2, 0, 0, 0, 0, 1], ethertype, &header)
+}
+
+/// The queue at which a frame arrives that the kernel sends by the interface.
+fn queue_of(tap: &Tap, socket: &PacketSocket, frame: &[u8]) -> usize {
+    socket.write(frame).unwrap();
+    let mut found = None;
+    lab::eventually("the frame arrives", || {
+        let arrived = |queue: &TapQueue| queue.read(&mut [0; 2048]).is_ok();
+        found = tap.queues.iter().position(arrived);
+        found.is_some()
+    });
+    found.unwrap()
+}
+
+#[test]
+fn directions_of_a_conversation_have_queues_beside_each_other() {
+    lab::enter();
+    let tap = Tap::create(&lab::name("t0"), lab::queues(4)).unwrap();
+    lab::settle(tap.index, &tap.name, "10.0.0.1/24");
+    let socket = PacketSocket::open(tap.index, &PacketOptions::default()).unwrap();
+    let queue = |frame: Vec<u8>| queue_of(&tap, &socket, &frame);
+    let mut used = [0; 4];
+    for (here, there) in [("10.0.0.1", "10.0.0.2"), ("fd00::1", "fd00::99")] {
+        for protocol in [6, 17, 132] {
+            for port in 40000..40016 {
+                let (client, server) = ((here, port), (there, 80));
+                let question = queue(packet(client, server, protocol, 0));
+                let answer = queue(packet(server, client, protocol, 0));
+                let apart = (4 + question - answer) % 4;
+                assert!(apart == 1 || apart == 3, "{question} and {answer}");
+                let again = queue(packet(client, server, protocol, 0));
+                assert_eq!(again, question, "a flow stays in order");
+                used[question] += 1;
+            }
+        }
+    }
+    let all = used.iter().sum::<i32>();
+    assert!(used.iter().all(|&used| used > all / 8), "{used:?}");
+
+    // A fragment's ports are payload, unless it is the first, and that goes with the others.
+    let fragment =
+        |port, fragment| queue(packet(("10.0.0.1", port), ("10.0.0.2", 9), 17, fragment));
+    let first = fragment(1, 0x2000);
+    for port in 2..18 {
+        assert_eq!(fragment(port, 0x2000), first);
+        assert_eq!(fragment(port, 0x00b9), first);
+    }
 }
