@@ -1,25 +1,19 @@
 //! Other people's tunnel endpoints: Open vSwitch, without its kernel module.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::vtep::Station;
-use crate::{Background, Host, Place, Program, Underlay};
+use crate::{Host, OpenVswitch, Place, Underlay};
 
 /// A host with an Open vSwitch of its own, with a VXLAN port and the container `c`.
 #[derive(Debug)]
 pub struct OvsVtep {
-    // Dropped in this order: the switch, its database, then their host.
-    _switch: Background,
-    _database: Background,
+    // Dropped in this order: the switch, then its host.
+    _switch: OpenVswitch,
     host: Host,
 }
-
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Where Debian has it.
-const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
 
 impl OvsVtep {
     /// Makes a host with a number in an underlay without offloads: the switch reads frames as they are, and would
@@ -40,38 +34,9 @@ impl OvsVtep {
         host.run_in("c", "ethtool -K eth0 tx off")?;
         host.run("ip link set c0 up")?;
 
-        let file = |name: &str| host.folder().join(name);
-        let ovs = |program: &str| -> Program {
-            let folders = ["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR"];
-            let program = host.program(program);
-            folders
-                .iter()
-                .fold(program, |program, name| program.env(name, host.folder()))
-        };
-        let database = file("conf.db");
-        let socket = file("db.sock").display().to_string();
-        ovs("ovsdb-tool")
-            .arg("create")
-            .arg(&database)
-            .arg(SCHEMA)
-            .output()?;
-        let mut server = ovs("ovsdb-server")
-            .arg(format!("--remote=punix:{socket}"))
-            .arg("-vconsole:info")
-            .arg(&database)
-            .spawn()?;
-        server.wait_for("ovsdb-server (Open vSwitch)", PATIENCE)?;
-        let ctl = |words: &str| {
-            ovs("ovs-vsctl")
-                .arg(format!("--db=unix:{socket}"))
-                .args(words.split_whitespace())
-                .output()
-        };
-        ctl("--no-wait init")?;
-        let mut switch = ovs("ovs-vswitchd").arg(format!("unix:{socket}")).spawn()?;
-        switch.wait_for("ovs-vswitchd (Open vSwitch)", PATIENCE)?;
+        let switch = OpenVswitch::start(&host, &[])?;
         // Tunnels of the userspace datapath leave by the bridge that has the local address.
-        ctl(
+        switch.ctl(
             "add-br underlay -- set bridge underlay datapath_type=netdev -- add-port underlay eth0",
         )?;
         let local = underlay.address(if peer.is_ipv4() { 4 } else { 6 }, number);
@@ -79,14 +44,13 @@ impl OvsVtep {
         let add = crate::outside::add_address("underlay", &format!("{local}/{length}"));
         host.run(&add)?;
         host.run("ip link set underlay up")?;
-        ctl(&format!(
+        switch.ctl(&format!(
             "add-br overlay -- set bridge overlay datapath_type=netdev -- add-port overlay c0 \
              -- add-port overlay vx0 -- set interface vx0 type=vxlan options:remote_ip={peer} \
              options:local_ip={local} options:key={vni}"
         ))?;
         Ok(Self {
             _switch: switch,
-            _database: server,
             host,
         })
     }
