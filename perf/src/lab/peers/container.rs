@@ -19,7 +19,9 @@ pub(super) struct Container {
 pub(super) const SUBNET: &str = "10.99.0.0/16";
 /// The length of its prefix.
 pub(super) const PREFIX: u8 = 16;
-/// The first container's address; the one before is the gateway's.
+/// The gateway's address, where there is one.
+pub(super) const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
+/// The first container's address.
 pub(super) const LEFT: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
 /// The second one's.
 pub(super) const RIGHT: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 3);

@@ -3,11 +3,20 @@
 
 mod container;
 mod docker;
+mod docker_proxy;
 mod kernel;
+mod kernel_rules;
 mod naive;
 mod outside;
 mod vswitchd;
 
 use super::peer::PeerKind;
 
-pub(super) const ALL: &[&PeerKind] = &[&kernel::KIND, &docker::KIND, &vswitchd::KIND, &naive::KIND];
+pub(super) const ALL: &[&PeerKind] = &[
+    &kernel::KIND,
+    &kernel_rules::KIND,
+    &docker::KIND,
+    &docker_proxy::KIND,
+    &vswitchd::KIND,
+    &naive::KIND,
+];

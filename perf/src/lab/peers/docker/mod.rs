@@ -3,6 +3,10 @@
 
 mod engine;
 mod iptables;
+mod rules;
+
+pub(super) use iptables::{CONTAINER, connect};
+pub(super) use rules::Rules;
 
 use crate::lab::peer::PeerKind;
 use crate::lab::setting::Setting;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use vswitch_e2e::Host;
 
 /// A bridge in a host's own namespace.
@@ -36,11 +36,47 @@ impl<'a> Bridge<'a> {
 
 /// Plain bridges: where `br_netfilter` is loaded, frames would go through iptables as well.
 pub(super) fn keep_from_iptables(host: &Host) -> Result<()> {
+    // Before the first bridge: if it were loaded later, it would come to those that are there.
+    if !has_br_netfilter() {
+        load_br_netfilter(host)?;
+    }
+    if has_br_netfilter() {
+        call_tables(host, false)?;
+    }
+    Ok(())
+}
+
+/// Docker's bridges: frames go through iptables as well.
+///
+/// # Errors
+/// If the kernel has no `br_netfilter`.
+pub(in crate::lab::peers) fn pass_to_iptables(host: &Host) -> Result<()> {
+    ensure!(
+        has_br_netfilter(),
+        "this kernel has no br_netfilter, built in or as a module"
+    );
+    call_tables(host, true)
+}
+
+const SETTINGS: &str = "/proc/sys/net/bridge";
+
+fn has_br_netfilter() -> bool {
+    Path::new(SETTINGS).join("bridge-nf-call-iptables").exists()
+}
+
+/// Loads the module, if there is one, as Docker does.
+fn load_br_netfilter(host: &Host) -> Result<()> {
+    let modprobe = "modprobe --quiet br_netfilter 2>/dev/null || true";
+    host.program("sh").args(["-c", modprobe]).output()?;
+    Ok(())
+}
+
+fn call_tables(host: &Host, call: bool) -> Result<()> {
+    let value = u8::from(call);
     for table in ["iptables", "ip6tables", "arptables"] {
-        let setting = format!("bridge-nf-call-{table}");
-        if Path::new("/proc/sys/net/bridge").join(&setting).exists() {
-            host.run(&format!("sysctl -q -w net.bridge.{setting}=0"))?;
-        }
+        host.run(&format!(
+            "sysctl -q -w net.bridge.bridge-nf-call-{table}={value}"
+        ))?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ mod macvlan;
 mod switching;
 mod vxlan;
 
-pub(super) use bridge::Bridge;
+pub(super) use bridge::{Bridge, pass_to_iptables};
 
 use crate::lab::peer::PeerKind;
 use crate::lab::setting::Setting;
