@@ -7,7 +7,10 @@ mod docker_proxy;
 mod kernel;
 mod kernel_rules;
 mod naive;
+mod open_vswitch;
 mod outside;
+mod tap;
+mod vde;
 mod vswitchd;
 
 use super::peer::PeerKind;
@@ -18,5 +21,8 @@ pub(super) const ALL: &[&PeerKind] = &[
     &docker::KIND,
     &docker_proxy::KIND,
     &vswitchd::KIND,
+    &open_vswitch::KIND,
+    &open_vswitch::WITH_TSO,
+    &vde::KIND,
     &naive::KIND,
 ];

@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use vswitch_e2e::{Background, Host};
 
-use super::container::{PREFIX, containers, ends};
+use super::container::{containers, ends};
+use super::tap;
 use crate::lab::path::Ends;
 use crate::lab::peer::{Peer, PeerKind};
 use crate::lab::setting::Setting;
@@ -38,13 +39,7 @@ impl Naive {
         forwarder.wait_for("ready", Duration::from_secs(10))?;
         let containers = containers(2);
         for container in &containers {
-            let (name, address) = (&container.name, container.address);
-            host.run(&format!("ip netns add {name}"))?;
-            host.run(&format!("ip link set {name} netns {name}"))?;
-            host.run_in(name, &format!("ip link set {name} name eth0"))?;
-            host.run_in(name, "ip link set lo up")?;
-            host.run_in(name, &format!("ip address add {address}/{PREFIX} dev eth0"))?;
-            host.run_in(name, "ip link set eth0 up")?;
+            tap::move_into(&host, container)?;
         }
         let (ends, _) = ends(&host, &containers)?;
         Ok(Self {
