@@ -24,7 +24,8 @@ TEST_NEEDS := $(DEMO_NEEDS) setpriv=util-linux nsenter=util-linux prlimit=util-l
 	tshark=tshark tcpdump=tcpdump ethtool=ethtool iptables-restore=iptables ovs-vswitchd=openvswitch-switch \
 	dnsmasq=dnsmasq-base systemd-analyze=systemd dockerd=docker.io docker=docker.io tini=tini busybox=busybox-static \
 	podman=podman runc=runc /usr/lib/cni/host-local=containernetworking-plugins valgrind=valgrind
-BENCH_NEEDS := $(TEST_NEEDS) sockperf=sockperf
+BENCH_NEEDS := $(TEST_NEEDS) sockperf=sockperf vde_switch=vde-switch pasta=passt slirp4netns=slirp4netns \
+	docker-proxy=docker.io
 
 # What the end-to-end tests have measured.
 FIGURES := $(abspath $(TARGET))/figures.txt

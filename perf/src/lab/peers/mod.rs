@@ -9,7 +9,10 @@ mod kernel_rules;
 mod naive;
 mod open_vswitch;
 mod outside;
+mod pasta;
+mod slirp4netns;
 mod tap;
+mod user_mode;
 mod vde;
 mod vswitchd;
 
@@ -24,5 +27,8 @@ pub(super) const ALL: &[&PeerKind] = &[
     &open_vswitch::KIND,
     &open_vswitch::WITH_TSO,
     &vde::KIND,
+    &pasta::SHORT,
+    &pasta::LONG,
+    &slirp4netns::KIND,
     &naive::KIND,
 ];
