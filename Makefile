@@ -31,6 +31,9 @@ BENCH_NEEDS := $(TEST_NEEDS) sockperf=sockperf vde_switch=vde-switch pasta=passt
 FIGURES := $(abspath $(TARGET))/figures.txt
 test: export VSWITCH_FIGURES := $(FIGURES)
 
+# What the lab has measured.
+BENCH := $(abspath $(TARGET))/bench
+
 # Where things are installed; the units look for the programs there.
 PREFIX := /usr/local
 # Where engines look for CNI plugins.
@@ -71,7 +74,10 @@ bench:
 	@.ci/packages $(BENCH_NEEDS)
 	cargo bench --locked --workspace --bench '*'
 	cargo build --locked --release -p vswitchd -p vsctl -p perf
-	'$(TARGET)/release/perf' lab --seconds 3 --repeats 3
+	@mkdir -p '$(BENCH)'
+	'$(TARGET)/release/perf' lab --seconds 3 --repeats 3 \
+		--json '$(BENCH)/lab.json' --markdown '$(BENCH)/lab.md' --svg '$(BENCH)/lab.svg'
+	@echo "The lab's figures are in $(BENCH): lab.json, lab.md, lab.svg."
 
 install:
 ifeq ($(BINARIES),)

@@ -73,7 +73,11 @@ pub(crate) fn measure(server: SocketAddr, seconds: u64) -> Result<()> {
     Ok(())
 }
 
-fn latency(mut halves: Vec<f64>) -> Result<Latency> {
+/// Percentiles of halves of round trips, in microseconds.
+///
+/// # Errors
+/// If there are none.
+pub(crate) fn latency(mut halves: Vec<f64>) -> Result<Latency> {
     ensure!(!halves.is_empty(), "not one round trip in the time given");
     halves.sort_unstable_by(f64::total_cmp);
     let at = |permille: usize| halves[(halves.len() - 1) * permille / 1000];

@@ -54,6 +54,14 @@ impl Case {
     }
 }
 
+impl Group {
+    /// The group of a case.
+    pub(crate) fn of(case: &Case) -> Option<&'static Self> {
+        let has = |group: &&Self| group.cases.iter().any(|one| one.name == case.name);
+        GROUPS.iter().find(has)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;

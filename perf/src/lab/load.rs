@@ -1,7 +1,7 @@
 //! What a case does to a switch, and what it counts. Each kind of load is a file in `loads/`.
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::site::Site;
 
@@ -21,7 +21,7 @@ pub(crate) trait Load: Sync {
 }
 
 /// One figure of a load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Metric {
     /// What it is, behind the title of the case; empty where that says all.
     pub(crate) detail: &'static str,
@@ -32,13 +32,15 @@ pub(crate) struct Metric {
 }
 
 /// Which of two figures is the better one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Better {
     /// The higher, as with a throughput.
     Higher,
     /// The lower, as with a latency.
     Lower,
+    /// Neither: it tells under what conditions the other figures came about.
+    Neither,
 }
 
 /// What a run gave.
@@ -79,6 +81,15 @@ impl Metric {
             detail,
             unit,
             better: Better::Lower,
+        }
+    }
+
+    /// A figure that nobody is measured by.
+    pub(crate) const fn told(detail: &'static str, unit: &'static str) -> Self {
+        Self {
+            detail,
+            unit,
+            better: Better::Neither,
         }
     }
 }

@@ -9,19 +9,27 @@ mod engine;
 mod load;
 mod loads;
 mod machine;
+mod markdown;
+mod outputs;
 mod path;
 mod peer;
 mod peers;
+mod plot;
 mod processor;
+mod progress;
+mod record;
 mod report;
 mod selection;
 mod setting;
 mod site;
 mod skipped;
 mod summary;
+mod switch;
+mod table;
 mod underlay;
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -29,12 +37,16 @@ use clap::Args;
 use case::Case;
 use load::Outcome;
 use machine::Machine;
+use outputs::Outputs;
 use peer::{Peer, PeerKind};
+use progress::Progress;
+use record::Record;
 use selection::{Choice, Selection};
 use setting::Setting;
 use site::Site;
 use skipped::Skipped;
 use summary::Summary;
+use switch::Switch;
 use underlay::Underlay;
 
 /// What to compare, and how long.
@@ -52,32 +64,51 @@ pub(crate) struct Arguments {
     /// What is compared; ratios are to the first that is made for the case [default: all]
     #[arg(long, value_enum, value_delimiter = ',')]
     peers: Vec<Choice>,
-    /// Write every figure to this file, too
-    #[arg(long)]
+    /// Write everything to this file, too: machine, switches, every run's figure
+    #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    outputs: Outputs,
+    /// Show the cases and the peers, and what these need, and end
+    #[arg(long)]
+    list: bool,
 }
 
-impl Arguments {
-    fn peers(&self) -> Vec<&'static PeerKind> {
-        if self.peers.is_empty() {
-            return PeerKind::ALL.to_vec();
+/// Labs that were stored.
+#[derive(Args)]
+pub(crate) struct Stored {
+    /// Files that `perf lab --json` has written
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    outputs: Outputs,
+}
+
+/// Shows stored labs again: as they are to be written, or else as a document on standard output.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub(crate) fn show(stored: &Stored) -> Result<()> {
+    let files = stored.files.iter();
+    let records = files.map(|file| Record::read(file));
+    let records = records.collect::<Result<Vec<_>>>()?;
+    if stored.outputs.is_empty() {
+        for record in &records {
+            report::text(&markdown::document(record));
         }
-        self.peers.iter().map(|choice| choice.0).collect()
     }
-}
-
-/// What came of a lab.
-#[derive(Default)]
-struct Results {
-    summaries: Vec<Summary>,
-    skipped: Vec<Skipped>,
+    stored.outputs.write(&records)
 }
 
 /// Runs the lab and prints what came of it.
 ///
 /// # Errors
-/// If this project's switch cannot be set up, or a run fails.
+/// If this project's switch cannot be set up, or a run through it fails. What was measured before is written
+/// nevertheless.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if arguments.list {
+        return Ok(report::list()?);
+    }
     let machine = Machine::read()?;
     report::machine(&machine);
     let is_chosen = |case: &&&Case| {
@@ -85,48 +116,81 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         chosen.any(|selection| selection.includes(case))
     };
     let cases: Vec<&Case> = Case::all().iter().filter(is_chosen).copied().collect();
-    let mut results = Results::default();
+    let mut lab = Lab::new(arguments, machine, &cases);
     // Cases of one setting follow each other, and share what was set up.
-    for cases in cases.chunk_by(|one, next| one.setting == next.setting) {
-        results.run_cases(arguments, cases)?;
+    let mut of_settings = cases.chunk_by(|one, next| one.setting == next.setting);
+    let ran = of_settings.try_for_each(|cases| lab.run_cases(cases));
+    if !lab.record.results.is_empty() {
+        if let Some(path) = &arguments.json {
+            lab.record.write(path)?;
+            report::wrote(path);
+        }
+        arguments.outputs.write(std::slice::from_ref(&lab.record))?;
     }
-    ensure!(!results.summaries.is_empty(), "nothing to compare");
-    if let Some(path) = &arguments.json {
-        let text = serde_json::to_string_pretty(&serde_json::json!({
-            "machine": machine,
-            "seconds": arguments.seconds,
-            "repeats": arguments.repeats,
-            "skipped": results.skipped,
-            "results": results.summaries,
-        }))?;
-        std::fs::write(path, text + "\n").with_context(|| format!("write {}", path.display()))?;
-    }
+    ran?;
+    ensure!(!lab.record.results.is_empty(), "nothing to compare");
     Ok(())
 }
 
-/// A switch that is set up.
-type Contestant = (&'static PeerKind, Box<dyn Peer>);
+/// A lab that is going on.
+struct Lab {
+    peers: Vec<&'static PeerKind>,
+    record: Record,
+    progress: Progress,
+    start: Instant,
+}
 
-impl Results {
+/// A switch that is set up, its name in its setting first.
+type Contestant = (&'static str, &'static PeerKind, Box<dyn Peer>);
+
+impl Lab {
+    fn new(arguments: &Arguments, machine: Machine, cases: &[&Case]) -> Self {
+        let (seconds, repeats) = (arguments.seconds, arguments.repeats);
+        let peers = match &arguments.peers[..] {
+            [] => PeerKind::ALL.to_vec(),
+            chosen => chosen.iter().map(|choice| choice.0).collect(),
+        };
+        let of_peers = peers.iter().map(|kind| count(kind, cases));
+        let total = repeats * of_peers.sum::<u32>();
+        Self {
+            peers,
+            record: Record {
+                machine,
+                seconds,
+                repeats,
+                switches: Vec::new(),
+                skipped: Vec::new(),
+                results: Vec::new(),
+            },
+            progress: Progress::new(total, seconds),
+            start: Instant::now(),
+        }
+    }
+
     /// Runs cases of one setting through all switches that are made for it.
-    fn run_cases(&mut self, arguments: &Arguments, cases: &[&'static Case]) -> Result<()> {
+    fn run_cases(&mut self, cases: &[&'static Case]) -> Result<()> {
         let Some(setting) = cases.first().map(|case| case.setting) else {
             return Ok(());
         };
         let mut contestants = Vec::new();
-        for kind in arguments.peers() {
-            contestants.extend(self.set_up(kind, setting)?);
+        for kind in self.peers.clone() {
+            let contestant = self.set_up(kind, setting)?;
+            if contestant.is_none() {
+                let runs = self.record.repeats * count(kind, cases);
+                self.progress.leave_out(runs);
+            }
+            contestants.extend(contestant);
         }
         for case in cases {
-            let takes_part = |(kind, _): &&Contestant| (kind.takes)(case);
+            let takes_part = |(_, kind, _): &&Contestant| (kind.takes)(case);
             let taking_part: Vec<_> = contestants.iter().filter(takes_part).collect();
             if taking_part.is_empty() {
                 report::left_out(case.title);
                 continue;
             }
-            let summaries = run_case(arguments, case, &taking_part)?;
-            report::table(&summaries);
-            self.summaries.extend(summaries);
+            let summaries = self.run_case(case, taking_part)?;
+            report::results(&summaries);
+            self.record.results.extend(summaries);
         }
         Ok(())
     }
@@ -146,45 +210,76 @@ impl Results {
             }),
         };
         match peer {
-            Ok(peer) => Ok(Some((kind, peer))),
+            Ok(peer) => {
+                let switch = Switch::of(kind, title, peer.as_ref());
+                if !self.record.switches.contains(&switch) {
+                    self.record.switches.push(switch);
+                }
+                Ok(Some((title, kind, peer)))
+            }
             Err(error) if kind.is_ours() => Err(error.context(format!("set up {title}"))),
             Err(error) => {
-                let skipped = Skipped {
-                    peer: title,
-                    reason: format!("{error:#}"),
-                };
-                report::skipped(&skipped);
-                if !self.skipped.contains(&skipped) {
-                    self.skipped.push(skipped);
-                }
+                self.skip(title, &error);
                 Ok(None)
             }
         }
     }
-}
 
-/// Runs one case through each switch in turn, as often as was asked for.
-fn run_case(
-    arguments: &Arguments,
-    case: &Case,
-    contestants: &[&Contestant],
-) -> Result<Vec<Summary>> {
-    let mut runs = vec![Vec::new(); contestants.len()];
-    for repeat in 1..=arguments.repeats {
-        for ((kind, peer), runs) in contestants.iter().zip(&mut runs) {
-            let title = (kind.title)(case.setting).unwrap_or(kind.name);
-            report::progress(case.title, title, repeat, arguments.repeats);
-            let outcome = run_once(case, peer.as_ref(), arguments.seconds)
-                .with_context(|| format!("{} through {title}", case.title))?;
-            runs.push(outcome);
+    /// Names a switch that is left out.
+    fn skip(&mut self, title: &str, error: &anyhow::Error) {
+        let skipped = Skipped {
+            peer: title.to_owned(),
+            reason: format!("{error:#}"),
+        };
+        report::skipped(&skipped);
+        if !self.record.skipped.contains(&skipped) {
+            self.record.skipped.push(skipped);
         }
     }
-    let summaries = contestants.iter().zip(&runs);
-    let mut summaries: Vec<_> = summaries
-        .flat_map(|((kind, _), runs)| Summary::of(case, kind, runs))
-        .collect();
-    summary::compare(&mut summaries);
-    Ok(summaries)
+
+    /// Runs one case through each switch in turn, as often as was asked for. A switch of others that does
+    /// not get through is left out of the case.
+    fn run_case(&mut self, case: &Case, contestants: Vec<&Contestant>) -> Result<Vec<Summary>> {
+        let (seconds, repeats) = (self.record.seconds, self.record.repeats);
+        let with_runs = |contestant| (contestant, Vec::new());
+        let mut contestants: Vec<(&Contestant, _)> =
+            contestants.into_iter().map(with_runs).collect();
+        for repeat in 1..=repeats {
+            let mut still_there = Vec::with_capacity(contestants.len());
+            for (contestant, mut runs) in contestants {
+                let (title, kind, peer) = contestant;
+                self.progress.begin();
+                let so_far = self.progress.told(self.start.elapsed());
+                report::progress(&so_far, case.title, title, repeat, repeats);
+                let outcome = run_once(case, peer.as_ref(), seconds)
+                    .with_context(|| format!("{} through {title}", case.title));
+                match outcome {
+                    Ok(outcome) => {
+                        runs.push(outcome);
+                        still_there.push((contestant, runs));
+                    }
+                    Err(error) if kind.is_ours() => return Err(error),
+                    Err(error) => {
+                        self.skip(title, &error);
+                        self.progress.leave_out(repeats - repeat);
+                    }
+                }
+            }
+            contestants = still_there;
+        }
+        let summaries = contestants.iter();
+        let mut summaries: Vec<_> = summaries
+            .flat_map(|((_, kind, _), runs)| Summary::of(case, kind, runs))
+            .collect();
+        summary::compare(&mut summaries);
+        Ok(summaries)
+    }
+}
+
+/// How many of the cases a kind of switch takes.
+fn count(kind: &PeerKind, cases: &[&Case]) -> u32 {
+    let takes = |case: &&&Case| (kind.title)(case.setting).is_some() && (kind.takes)(case);
+    cases.iter().filter(takes).map(|_| 1).sum()
 }
 
 /// One run, and the proof that it went the way it should.

@@ -1,31 +1,29 @@
-//! What people see: progress on standard error, results on standard output.
+//! What people see while a lab runs: progress on standard error, results on standard output.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "this module is the lab's output"
 )]
 
-use comfy_table::{CellAlignment, Table, presets};
+use std::path::Path;
 
+use super::case::GROUPS;
 use super::machine::Machine;
+use super::peer::PeerKind;
 use super::skipped::Skipped;
 use super::summary::Summary;
+use super::table::{LOWER, table};
 
 pub(crate) fn machine(machine: &Machine) {
-    println!(
-        "{}, {} cores, {} GiB, Linux {}; both ends, the switch and the load share the cores",
-        machine.processor, machine.cores, machine.memory_gib, machine.kernel
-    );
-    if machine.busy_with_others > 0.1 {
-        println!(
-            "{:.1} of these cores are busy with other things: the figures mean little",
-            machine.busy_with_others
-        );
+    println!("{}", machine.in_short());
+    if let Some(warning) = machine.warning() {
+        println!("{warning}");
     }
+    println!("{LOWER}");
 }
 
-pub(crate) fn progress(case: &str, peer: &str, repeat: u32, repeats: u32) {
-    eprintln!("run {repeat} of {repeats}: {case}, {peer}");
+pub(crate) fn progress(so_far: &str, case: &str, peer: &str, repeat: u32, repeats: u32) {
+    eprintln!("{so_far} run {repeat} of {repeats}: {case}, {peer}");
 }
 
 pub(crate) fn left_out(case: &str) {
@@ -36,59 +34,47 @@ pub(crate) fn skipped(skipped: &Skipped) {
     eprintln!("{}: left out: {}", skipped.peer, skipped.reason);
 }
 
-pub(crate) fn table(summaries: &[Summary]) {
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header([
-        "",
-        "switch",
-        "median",
-        "lowest to highest",
-        "ratio",
-        "CPU s, machine",
-        "CPU s, switch",
-        "",
-    ]);
-    for summary in summaries {
-        let (lowest, highest) = summary.spread();
-        let per = |seconds: f64| format!("{seconds:.3}");
-        table.add_row([
-            format!("{}, {}", summary.title, summary.metric.unit),
-            summary.peer_title.to_owned(),
-            figure(summary.median),
-            format!("{} to {}", figure(lowest), figure(highest)),
-            summary.ratio.map(|r| format!("{r:.2}")).unwrap_or_default(),
-            per(summary.machine_seconds),
-            summary.switch_seconds.map(per).unwrap_or_default(),
-            format!("per {}", summary.work),
-        ]);
-    }
-    for column in 2..=6 {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
+pub(crate) fn results(summaries: &[Summary]) {
+    println!("{}", table(summaries));
+}
+
+pub(crate) fn text(text: &str) {
+    print!("{text}");
+}
+
+pub(crate) fn wrote(path: &Path) {
+    eprintln!("wrote {}", path.display());
+}
+
+/// Cases and peers.
+///
+/// # Errors
+/// If the shell cannot be asked for a peer's programs.
+pub(crate) fn list() -> std::io::Result<()> {
+    let width = |names: &mut dyn Iterator<Item = &str>| names.map(str::len).max().unwrap_or(0);
+    let cases = GROUPS.iter().flat_map(|group| group.cases);
+    let wide = width(&mut cases.map(|case| case.name));
+    for group in GROUPS {
+        let default = if group.by_default {
+            ""
+        } else {
+            " (if asked for)"
+        };
+        println!("{}: {}{default}", group.name, group.help);
+        for case in group.cases {
+            println!("  {:wide$}  {}", case.name, case.title);
         }
     }
-    println!("{table}");
-}
-
-/// Three digits that matter.
-fn figure(value: f64) -> String {
-    let digits = match value.abs() {
-        v if v >= 100.0 => 0,
-        v if v >= 10.0 => 1,
-        _ => 2,
-    };
-    format!("{value:.digits$}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::figure;
-
-    #[test]
-    fn figures_have_three_digits() {
-        assert_eq!(figure(163.4), "163");
-        assert_eq!(figure(16.34), "16.3");
-        assert_eq!(figure(1.634), "1.63");
+    println!("\npeers:");
+    let wide = width(&mut PeerKind::ALL.iter().map(|kind| kind.name));
+    for kind in PeerKind::ALL {
+        let missing = match kind.missing()? {
+            Some((program, package)) => {
+                format!(" ({program} is missing: apt-get install {package})")
+            }
+            None => String::new(),
+        };
+        println!("  {:wide$}  {}{missing}", kind.name, kind.help);
     }
+    Ok(())
 }

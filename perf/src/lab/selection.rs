@@ -11,6 +11,8 @@ use super::peer::PeerKind;
 /// One word of `--cases`.
 #[derive(Clone, Copy)]
 pub(crate) enum Selection {
+    /// Every case there is.
+    Every,
     /// All cases of a group.
     All(&'static Group),
     /// One case.
@@ -24,7 +26,10 @@ pub(crate) struct Choice(pub(crate) &'static PeerKind);
 static SELECTIONS: LazyLock<Vec<Selection>> = LazyLock::new(|| {
     let groups = GROUPS.iter().map(Selection::All);
     let cases = Case::all().iter().map(|case| Selection::One(case));
-    groups.chain(cases).collect()
+    std::iter::once(Selection::Every)
+        .chain(groups)
+        .chain(cases)
+        .collect()
 });
 static CHOICES: LazyLock<Vec<Choice>> =
     LazyLock::new(|| PeerKind::ALL.iter().map(|kind| Choice(kind)).collect());
@@ -39,6 +44,7 @@ impl Selection {
     /// Whether a case is meant.
     pub(crate) fn includes(self, case: &Case) -> bool {
         match self {
+            Self::Every => true,
             Self::All(group) => group.cases.iter().any(|one| one.name == case.name),
             Self::One(one) => case.name == one.name,
         }
@@ -52,6 +58,7 @@ impl ValueEnum for Selection {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(match self {
+            Self::Every => PossibleValue::new("all").help("Every case; takes long"),
             Self::All(group) => PossibleValue::new(group.name).help(group.help),
             Self::One(case) => PossibleValue::new(case.name).help(case.title),
         })
@@ -84,6 +91,11 @@ mod tests {
         let of_groups: Vec<_> = GROUPS.iter().flat_map(|group| cases(group.name)).collect();
         let all: Vec<_> = Case::all().iter().map(|case| case.name).collect();
         assert_eq!(of_groups, all);
+    }
+
+    #[test]
+    fn all_stands_for_every_case() {
+        assert_eq!(cases("all").len(), Case::all().len());
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! What could not be compared.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A switch that is left out of the comparison.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Skipped {
     /// Its name, for people.
-    pub(crate) peer: &'static str,
+    pub(crate) peer: String,
     /// Why.
     pub(crate) reason: String,
 }

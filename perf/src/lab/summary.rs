@@ -1,25 +1,28 @@
 //! Several runs of one case through one switch, as one line.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::case::Case;
-use super::load::{Metric, Outcome};
+use super::case::{Case, Group};
+use super::load::{Better, Metric, Outcome};
 use super::peer::PeerKind;
 
 /// One figure, over all runs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Summary {
+    /// The group of the case.
+    pub(crate) group: String,
     /// The case.
-    pub(crate) case: &'static str,
+    pub(crate) case: String,
     /// The figure, for people.
     pub(crate) title: String,
-    /// The figure of the case.
-    #[serde(flatten)]
-    pub(crate) metric: Metric,
+    /// The figure's unit.
+    pub(crate) unit: String,
+    /// Which of two figures is the better one.
+    pub(crate) better: Better,
     /// The switch.
-    pub(crate) peer: &'static str,
+    pub(crate) peer: String,
     /// Its name, for people.
-    pub(crate) peer_title: &'static str,
+    pub(crate) peer_title: String,
     /// Every run's figure, in the order they were run.
     pub(crate) runs: Vec<f64>,
     /// The middle of them.
@@ -27,69 +30,85 @@ pub(crate) struct Summary {
     /// The median, divided by that of the switch that the others are measured by.
     pub(crate) ratio: Option<f64>,
     /// What the processor time is divided by.
-    pub(crate) work: &'static str,
+    pub(crate) work: String,
     /// Processor seconds of the whole machine for a unit of work; the median of the runs.
     pub(crate) machine_seconds: f64,
+    /// The same, of every run.
+    pub(crate) machine_runs: Vec<f64>,
     /// Processor seconds of the switch's processes for a unit of work; the median of the runs.
     pub(crate) switch_seconds: Option<f64>,
+    /// The same, of every run.
+    pub(crate) switch_runs: Option<Vec<f64>>,
 }
 
 impl Summary {
     /// A line for each figure of the case.
     pub(crate) fn of(case: &Case, peer: &PeerKind, runs: &[Outcome]) -> Vec<Self> {
         let costs = || runs.iter().map(|run| run.cost);
-        let machine_seconds = median(costs().map(|cost| cost.machine_seconds / cost.work));
-        let switch: Option<Vec<_>> = costs()
+        let machine_runs: Vec<_> = costs()
+            .map(|cost| cost.machine_seconds / cost.work)
+            .collect();
+        let switch_runs: Option<Vec<_>> = costs()
             .map(|cost| Some(cost.switch_seconds? / cost.work))
             .collect();
-        let switch_seconds = switch.map(|all| median(all.into_iter()));
+        let figures = case.load.metrics().iter().enumerate();
         let summary = |(index, metric): (usize, &Metric)| {
             let runs: Vec<_> = runs.iter().map(|run| run.figures[index]).collect();
             Self {
-                case: case.name,
+                group: Group::of(case).map_or("", |group| group.name).to_owned(),
+                case: case.name.to_owned(),
                 title: format!("{}{}", case.title, metric.detail),
-                metric: *metric,
-                peer: peer.name,
-                peer_title: (peer.title)(case.setting).unwrap_or(peer.name),
+                unit: metric.unit.to_owned(),
+                better: metric.better,
+                peer: peer.name.to_owned(),
+                peer_title: (peer.title)(case.setting).unwrap_or(peer.name).to_owned(),
                 median: median(runs.iter().copied()),
                 runs,
                 ratio: None,
-                work: case.load.work(),
-                machine_seconds,
-                switch_seconds,
+                work: case.load.work().to_owned(),
+                machine_seconds: median(machine_runs.iter().copied()),
+                machine_runs: machine_runs.clone(),
+                switch_seconds: switch_runs.as_ref().map(|all| median(all.iter().copied())),
+                switch_runs: switch_runs.clone(),
             }
         };
-        let metrics = case.load.metrics().iter().enumerate();
-        metrics.map(summary).collect()
+        figures.map(summary).collect()
+    }
+
+    /// Whether two are the same figure, of one switch or of two.
+    pub(crate) fn is_beside(&self, other: &Self) -> bool {
+        self.case == other.case && self.title == other.title
     }
 
     /// The lowest and the highest of the runs.
     pub(crate) fn spread(&self) -> (f64, f64) {
-        let lowest = self.runs.iter().copied().fold(f64::INFINITY, f64::min);
-        let highest = self.runs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        (lowest, highest)
+        spread(&self.runs)
     }
 }
 
 /// Fills in the ratios, to the first switch's figures, and puts the lines for one figure beside each other.
 /// All are of one case, switch by switch.
 pub(crate) fn compare(summaries: &mut [Summary]) {
-    let Some(first) = summaries.first().map(|summary| summary.peer) else {
+    let Some(first) = summaries.first().map(|summary| summary.peer.clone()) else {
         return;
     };
-    let standard: Vec<_> = summaries
-        .iter()
-        .filter(|s| s.peer == first)
-        .cloned()
-        .collect();
+    let of_first = summaries.iter().filter(|s| s.peer == first);
+    let standard: Vec<_> = of_first.cloned().collect();
     for summary in summaries.iter_mut() {
-        let same = standard.iter().find(|s| s.metric == summary.metric);
+        let same = standard.iter().find(|s| s.is_beside(summary));
         // Nothing lost is no measure of what others lose.
-        let same = same.filter(|standard| standard.median != 0.0);
-        summary.ratio = same.map(|standard| summary.median / standard.median);
+        let same = same.filter(|same| same.median != 0.0 && same.better != Better::Neither);
+        summary.ratio = same.map(|same| summary.median / same.median);
     }
-    let place = |summary: &Summary| standard.iter().position(|s| s.metric == summary.metric);
+    let place = |summary: &Summary| standard.iter().position(|s| s.is_beside(summary));
     summaries.sort_by_key(place);
+}
+
+/// The lowest and the highest.
+pub(crate) fn spread(figures: &[f64]) -> (f64, f64) {
+    let lowest = figures.iter().copied().fold(f64::INFINITY, f64::min);
+    let highest = figures.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    (lowest, highest)
 }
 
 /// The middle one; between the middle two, if their number is even.
@@ -143,7 +162,7 @@ mod tests {
             all.extend(Summary::of(case(), kind, &[outcome(figure, 1.0, 1.0)]));
         }
         compare(&mut all);
-        let shown: Vec<_> = all.iter().map(|s| (s.peer, s.median, s.ratio)).collect();
+        let shown: Vec<_> = all.iter().map(|s| (&*s.peer, s.median, s.ratio)).collect();
         let [first, second] = kinds.map(|kind| kind.name);
         assert_eq!(
             shown,

@@ -30,6 +30,8 @@ pub struct IperfClient {
     pub streams: u32,
     /// The server sends.
     pub reverse: bool,
+    /// Both send.
+    pub both_ways: bool,
     /// Seconds between two readings of the throughput.
     pub interval: f64,
 }
@@ -57,6 +59,10 @@ pub struct IperfRun {
     pub seconds: f64,
     /// Bits of payload a second.
     pub bits_per_second: f64,
+    /// Octets of payload that the client received, where both send.
+    pub bytes_back: u64,
+    /// Bits of payload a second that the client received, where both send.
+    pub bits_per_second_back: f64,
     /// Datagrams that arrived; 0 with TCP.
     pub packets: u64,
     /// Datagrams that did not arrive; 0 with TCP.
@@ -112,6 +118,7 @@ impl IperfServer {
             seconds: 1,
             streams: 1,
             reverse: false,
+            both_ways: false,
             interval: 1.0,
         }
     }
@@ -150,6 +157,9 @@ impl IperfClient {
         if self.reverse {
             program = program.arg("--reverse");
         }
+        if self.both_ways {
+            program = program.arg("--bidir");
+        }
         if let Protocol::Udp {
             length,
             bits_per_second,
@@ -179,6 +189,7 @@ impl IperfRun {
             bail!("`{}`: {error}", finished.shown);
         }
         let received = &report["end"]["sum_received"];
+        let back = &report["end"]["sum_received_bidir_reverse"];
         let number = |name: &str| {
             let value = received[name].as_f64();
             value.with_context(|| format!("`{}`: no {name} in sum_received", finished.shown))
@@ -190,6 +201,8 @@ impl IperfRun {
             bytes: count(&received["bytes"]),
             seconds: number("seconds")?,
             bits_per_second: number("bits_per_second")?,
+            bytes_back: count(&back["bytes"]),
+            bits_per_second_back: back["bits_per_second"].as_f64().unwrap_or(0.0),
             packets: count(&received["packets"]).saturating_sub(lost_packets),
             lost_packets,
             retransmits: count(&report["end"]["sum_sent"]["retransmits"]),

@@ -16,16 +16,34 @@ pub(super) static GROUPS: &[Group] = &[
         cases: switching::CASES,
     },
     Group {
+        name: "switching-more",
+        help: "Between two containers of one network, other loads",
+        by_default: false,
+        cases: switching::MORE,
+    },
+    Group {
         name: "nat",
         help: "From a container to the outside and from there to a published port",
         by_default: true,
         cases: outside::CASES,
     },
     Group {
+        name: "nat-more",
+        help: "From a container to the outside and from there to a published port, other loads",
+        by_default: false,
+        cases: outside::MORE,
+    },
+    Group {
         name: "overlay",
         help: "Between containers on two hosts",
         by_default: true,
         cases: overlay::CASES,
+    },
+    Group {
+        name: "overlay-more",
+        help: "Between containers on two hosts, other loads",
+        by_default: false,
+        cases: overlay::MORE,
     },
     Group {
         name: "lan",

@@ -2,7 +2,7 @@
 
 use crate::lab::case::{Case, Way};
 use crate::lab::load::Load;
-use crate::lab::loads::{Datagrams, PingPong, Tcp};
+use crate::lab::loads::{Datagrams, PingPong, QuicLike, Tcp, TcpReverse};
 use crate::lab::setting::Setting;
 
 const fn case(name: &'static str, title: &'static str, load: &'static dyn Load) -> Case {
@@ -38,4 +38,18 @@ pub(super) const CASES: &[Case] = &[
         &Datagrams { length: 1398 },
     ),
     case("overlay-ping-pong", "Overlay, TCP ping-pong", &PingPong),
+];
+
+/// What says little that the others do not.
+pub(super) const MORE: &[Case] = &[
+    case(
+        "overlay-tcp1-reverse",
+        "Overlay, TCP, 1 stream, the server sends",
+        &TcpReverse { streams: 1 },
+    ),
+    case(
+        "overlay-quic-like",
+        "Overlay, QUIC-like UDP, 1 flow",
+        &QuicLike,
+    ),
 ];

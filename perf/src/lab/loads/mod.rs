@@ -3,20 +3,31 @@
 mod connections;
 mod containers;
 mod datagrams;
+mod loaded_ping_pong;
 mod ping_pong;
+mod quic_like;
+mod requests;
 mod tcp;
 
 pub(super) use connections::Connections;
 pub(super) use containers::Containers;
-pub(super) use datagrams::Datagrams;
+pub(super) use datagrams::{Datagrams, OfferedDatagrams};
+pub(super) use loaded_ping_pong::LoadedPingPong;
 pub(super) use ping_pong::PingPong;
-pub(super) use tcp::Tcp;
+pub(super) use quic_like::QuicLike;
+pub(super) use requests::Requests;
+pub(super) use tcp::{Tcp, TcpBothWays, TcpReverse};
 
 /// Where iperf3 listens that was told nothing else.
 const IPERF_PORT: u16 = 5201;
 
-/// All ports that servers listen at, all over TCP: what has to be published.
-pub(super) const PORTS: [u16; 3] = [IPERF_PORT, ping_pong::PORT, connections::PORT];
+/// The ports that servers listen at over TCP: what has to be published.
+pub(super) const PORTS: [u16; 4] = [
+    IPERF_PORT,
+    ping_pong::PORT,
+    connections::PORT,
+    requests::PORT,
+];
 
 #[expect(
     clippy::cast_precision_loss,

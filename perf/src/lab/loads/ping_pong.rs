@@ -44,7 +44,7 @@ impl Load for PingPong {
     }
 }
 
-fn measure(path: &Path<'_>, seconds: u32) -> Result<Latency> {
+pub(super) fn measure(path: &Path<'_>, seconds: u32) -> Result<Latency> {
     // The same tool for all peers of a lab.
     let sockperf = path.client.program("sockperf").arg("--version").run();
     if sockperf.is_ok_and(|version| version.status.success()) {
