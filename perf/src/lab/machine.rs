@@ -159,10 +159,9 @@ fn details(cpuinfo: &str) -> Vec<Detail> {
     tell("Microcode", value(cpuinfo, "microcode"));
     let lscpu = all_of("lscpu").unwrap_or_default();
     for label in LSCPU {
-        let line = lscpu.lines().map(str::trim_start);
-        let line = line.filter_map(|line| line.split_once(':'));
-        let found = line.filter(|(name, _)| name == label).map(|(_, v)| v);
-        tell(label, found.last().map(|value| value.trim().to_owned()));
+        let mut lines = lscpu.lines().filter_map(|line| line.split_once(':'));
+        let found = lines.find(|(name, _)| name.trim() == *label);
+        tell(label, found.map(|(_, value)| value.trim().to_owned()));
     }
     let vulnerable = Path::new(MITIGATIONS);
     tell("Mitigations", mitigations(vulnerable));

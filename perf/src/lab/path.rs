@@ -75,10 +75,12 @@ impl Path<'_> {
     pub(crate) fn run_ourselves(&self, name: &str, port: u16, seconds: u32) -> Result<String> {
         let itself = std::env::current_exe().context("find the running program's path")?;
         let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).to_string();
-        let server = self.server.program(&itself);
+        // What went wrong is told in a line or two.
+        let program = |place: &Place| place.program(&itself).env("RUST_BACKTRACE", "0");
+        let server = program(self.server);
         let mut server = server.args([&format!("{name}-server"), &listen]).spawn()?;
         server.wait_for("ready", PATIENCE)?;
-        let client = self.client.program(&itself);
+        let client = program(self.client);
         let client = client.args([name, &format!("{}:{port}", self.address)]);
         let patience = Duration::from_secs(u64::from(seconds) + 30);
         client.arg(seconds.to_string()).timeout(patience).output()

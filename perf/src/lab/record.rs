@@ -64,6 +64,7 @@ pub(super) mod tests {
         let summary = |peer: &str, title: &str, better, runs: &[f64]| Summary {
             group: "switching".to_owned(),
             case: "tcp1".to_owned(),
+            case_title: "TCP".to_owned(),
             title: format!("TCP & <more>{title}"),
             unit: "Gbit/s".to_owned(),
             better,

@@ -13,6 +13,8 @@ pub(crate) struct Summary {
     pub(crate) group: String,
     /// The case.
     pub(crate) case: String,
+    /// The case, for people.
+    pub(crate) case_title: String,
     /// The figure, for people.
     pub(crate) title: String,
     /// The figure's unit.
@@ -57,6 +59,7 @@ impl Summary {
             Self {
                 group: Group::of(case).map_or("", |group| group.name).to_owned(),
                 case: case.name.to_owned(),
+                case_title: case.title.to_owned(),
                 title: format!("{}{}", case.title, metric.detail),
                 unit: metric.unit.to_owned(),
                 better: metric.better,

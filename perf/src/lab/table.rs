@@ -30,7 +30,7 @@ pub(crate) fn table(summaries: &[Summary]) -> Table {
             summary.peer_title.clone(),
             figure(summary.median),
             format!("{} to {}", figure(lowest), figure(highest)),
-            summary.ratio.map(|r| format!("{r:.2}")).unwrap_or_default(),
+            summary.ratio.map(figure).unwrap_or_default(),
             per(summary.machine_seconds),
             summary.switch_seconds.map(per).unwrap_or_default(),
             format!("per {}", summary.work),

@@ -44,7 +44,7 @@ impl Load for PingPong {
     }
 }
 
-pub(super) fn measure(path: &Path<'_>, seconds: u32) -> Result<Latency> {
+fn measure(path: &Path<'_>, seconds: u32) -> Result<Latency> {
     // The same tool for all peers of a lab.
     let sockperf = path.client.program("sockperf").arg("--version").run();
     if sockperf.is_ok_and(|version| version.status.success()) {
@@ -87,7 +87,7 @@ fn read_sockperf(printed: &str) -> Result<Latency> {
     })
 }
 
-fn by_ourselves(path: &Path<'_>, seconds: u32) -> Result<Latency> {
+pub(super) fn by_ourselves(path: &Path<'_>, seconds: u32) -> Result<Latency> {
     let printed = path.run_ourselves("ping-pong", PORT, seconds)?;
     Ok(serde_json::from_str(&printed)?)
 }

@@ -7,13 +7,14 @@ use svg::node::element::{Group, Line, Rectangle, Style, Text, Title};
 use svg::{Document, Node};
 
 use super::summary::Summary;
+use super::table::figure;
 use rows::{Bar, Panel, Row, panels};
 use scale::Scale;
 
 /// Pixels, from left to right: figures' names, bars, ratios.
-const WIDTH: f64 = 1080.0;
-const BARS_FROM: f64 = 400.0;
-const BARS_TO: f64 = 1000.0;
+const WIDTH: f64 = 1120.0;
+const BARS_FROM: f64 = 450.0;
+const BARS_TO: f64 = 1050.0;
 const MARGIN: f64 = 20.0;
 /// Pixels, from top to bottom.
 const LINE: f64 = 16.0;
@@ -178,14 +179,16 @@ impl Page {
         let heights = panel.rows.iter().map(height);
         let bottom = top + heights.sum::<f64>();
         for mark in scale.marks() {
-            let class = if mark == 1.0 { "one" } else { "grid" };
             let x = x(&scale, mark);
-            self.line(class, (x, top), (x, bottom));
+            self.line("grid", (x, top), (x, bottom));
         }
         self.y = top;
         for row in &panel.rows {
             self.row(row, &scale);
         }
+        // In front of the standard's band.
+        let one = x(&scale, 1.0);
+        self.line("one", (one, top), (one, bottom));
         self.y += LINE;
         self.marks(&scale);
     }
@@ -240,8 +243,7 @@ impl Page {
             self.line("whisker", (x, middle - 3.0), (x, middle + 3.0));
         }
         self.y = y + BAR - 1.0;
-        let number = format!("{:.2}", bar.ratio);
-        self.text(WIDTH - MARGIN, &number, "small", "end");
+        self.text(WIDTH - MARGIN, &figure(bar.ratio), "small", "end");
     }
 }
 

@@ -40,7 +40,14 @@ pub(super) fn panels(results: &[Summary]) -> Vec<Panel> {
         let figures = results.chunk_by(Summary::is_beside);
         let figures = figures.filter(move |figure| figure.iter().all(|one| one.better == better));
         figures
-            .filter_map(|beside| row(beside, |one| &one.runs, |one| one.unit.clone()))
+            .filter_map(|beside| {
+                row(
+                    beside,
+                    |one| &one.title,
+                    |one| &one.runs,
+                    |one| one.unit.clone(),
+                )
+            })
             .collect()
     };
     // What a case costs is the same for all of its figures.
@@ -48,7 +55,12 @@ pub(super) fn panels(results: &[Summary]) -> Vec<Panel> {
     let first_figures = cases.filter_map(|case| case.chunk_by(Summary::is_beside).next());
     let costs = first_figures.filter_map(|beside| {
         let per_unit = |one: &Summary| format!("s per {}", one.work);
-        row(beside, |one| &one.machine_runs, per_unit)
+        row(
+            beside,
+            |one| &one.case_title,
+            |one| &one.machine_runs,
+            per_unit,
+        )
     });
     let panels = [
         ("Higher is better", of(Better::Higher)),
@@ -65,6 +77,7 @@ pub(super) fn panels(results: &[Summary]) -> Vec<Panel> {
 
 fn row(
     beside: &[Summary],
+    title: impl Fn(&Summary) -> &str,
     runs: impl Fn(&Summary) -> &[f64],
     unit: impl Fn(&Summary) -> String,
 ) -> Option<Row> {
@@ -87,17 +100,18 @@ fn row(
             ratio,
             whiskers: divided(summary),
             told: format!(
-                "{}: {} ({} to {}) {unit}, {ratio:.2} of {}",
+                "{}: {} ({} to {}) {unit}, {} of {}",
                 summary.peer_title,
                 figure(ratio * by),
                 figure(lowest),
                 figure(highest),
+                figure(ratio),
                 standard.peer_title,
             ),
         }
     };
     Some(Row {
-        title: standard.title.clone(),
+        title: title(standard).to_owned(),
         standard: format!("{}: {} {unit}", standard.peer_title, figure(by)),
         band: divided(standard),
         bars: others.iter().map(bar).collect(),
@@ -122,7 +136,7 @@ mod tests {
         let expected: [(_, Vec<_>); 3] = [
             ("Higher", vec!["TCP & <more>"]),
             ("Lower ", vec!["TCP & <more>, p99"]),
-            ("Proces", vec!["TCP & <more>"]),
+            ("Proces", vec!["TCP"]),
         ];
         assert_eq!(shown, expected);
     }
