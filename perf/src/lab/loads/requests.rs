@@ -19,9 +19,9 @@ impl Load for Requests {
         const {
             &[
                 Metric::higher("", "a second"),
-                Metric::lower(", time to the answer, median", "µs"),
-                Metric::lower(", time to the answer, p99", "µs"),
-                Metric::lower(", time to the answer, p99.9", "µs"),
+                Metric::lower(", latency, median", "µs"),
+                Metric::lower(", latency, p99", "µs"),
+                Metric::lower(", latency, p99.9", "µs"),
             ]
         }
     }
