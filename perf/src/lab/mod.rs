@@ -6,6 +6,7 @@
 mod case;
 mod cases;
 mod engine;
+mod frames;
 mod load;
 mod loads;
 mod machine;

@@ -8,6 +8,11 @@ pub(crate) enum Setting {
         /// How many.
         containers: usize,
     },
+    /// Three containers of one network that may have any number of stations behind them.
+    Stations {
+        /// How many addresses the switch is told to remember; as many as it comes with if none.
+        room: Option<u32>,
+    },
     /// Two containers of one network, and a switch with this many workers.
     Workers(usize),
     /// One end is a container, the other is beyond the host's NIC.
@@ -23,4 +28,6 @@ pub(crate) enum Setting {
 impl Setting {
     /// Two containers of one network.
     pub(crate) const PAIR: Self = Self::Bridge { containers: 2 };
+    /// Of a setting with stations.
+    pub(crate) const STATION_PORTS: usize = 3;
 }

@@ -1,9 +1,13 @@
 //! The cases, one file for each group. A new case is a line in one of them.
 
 mod docker;
+mod flows;
 mod lan;
 mod outside;
 mod overlay;
+mod rfc2544;
+mod rfc2889;
+mod soak;
 mod switching;
 
 use super::case::Group;
@@ -56,5 +60,29 @@ pub(super) static GROUPS: &[Group] = &[
         help: "How long Docker takes to bring a container onto a network",
         by_default: true,
         cases: docker::CASES,
+    },
+    Group {
+        name: "rfc2544",
+        help: "Frames between two ports: throughput, latency, loss, bursts, recovery (RFC 2544)",
+        by_default: false,
+        cases: rfc2544::CASES,
+    },
+    Group {
+        name: "rfc2889",
+        help: "Frames between several ports: meshes, congestion, addresses, broadcast (RFC 2889)",
+        by_default: false,
+        cases: rfc2889::CASES,
+    },
+    Group {
+        name: "soak",
+        help: "A steady rate of frames: loss, delay and its variation, memory (RFC 8204)",
+        by_default: false,
+        cases: soak::CASES,
+    },
+    Group {
+        name: "flows",
+        help: "As many frames as can be sent, among many flows and among many MAC addresses",
+        by_default: false,
+        cases: flows::CASES,
     },
 ];

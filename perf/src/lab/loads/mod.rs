@@ -3,19 +3,27 @@
 mod connections;
 mod containers;
 mod datagrams;
+mod delivered;
 mod loaded_ping_pong;
 mod ping_pong;
 mod quic_like;
 mod requests;
+mod rfc2544;
+mod rfc2889;
+mod soak;
 mod tcp;
 
 pub(super) use connections::Connections;
 pub(super) use containers::Containers;
 pub(super) use datagrams::{Datagrams, OfferedDatagrams};
+pub(super) use delivered::{Among, Delivered};
 pub(super) use loaded_ping_pong::LoadedPingPong;
 pub(super) use ping_pong::PingPong;
 pub(super) use quic_like::QuicLike;
 pub(super) use requests::Requests;
+pub(super) use rfc2544::{BackToBack, FrameThroughput, LossRate, Recovery};
+pub(super) use rfc2889::{Broadcast, Caching, Congestion, Errored, Learning, Mesh};
+pub(super) use soak::Soak;
 pub(super) use tcp::{Tcp, TcpBothWays, TcpReverse};
 
 /// Where iperf3 listens that was told nothing else.

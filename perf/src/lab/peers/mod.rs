@@ -15,6 +15,7 @@ mod tap;
 mod user_mode;
 mod vde;
 mod vswitchd;
+mod wire;
 
 use super::peer::PeerKind;
 
@@ -31,4 +32,5 @@ pub(super) const ALL: &[&PeerKind] = &[
     &pasta::LONG,
     &slirp4netns::KIND,
     &naive::KIND,
+    &wire::KIND,
 ];

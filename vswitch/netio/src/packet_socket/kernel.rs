@@ -100,6 +100,31 @@ impl Joined {
     }
 }
 
+/// Frames that passed the filter since this was last asked, and those of them that found no room.
+pub(super) fn take_statistics(fd: BorrowedFd<'_>) -> io::Result<libc::tpacket_stats> {
+    let mut statistics = libc::tpacket_stats {
+        tp_packets: 0,
+        tp_drops: 0,
+    };
+    let mut length = size_of_val(&statistics) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes to a live structure of that length, and any
+    // numbers are valid in it.
+    let result = unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            (&raw mut statistics).cast(),
+            &raw mut length,
+        )
+    };
+    if result == 0 {
+        Ok(statistics)
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
 #[inline]
 pub(super) fn receive(socket: &Socket, buffer: &mut [u8]) -> io::Result<Received> {
     let mut control = Control::new();

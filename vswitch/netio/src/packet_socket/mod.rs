@@ -217,6 +217,15 @@ impl PacketSocket {
         kernel::receive(&self.0, buffer)
     }
 
+    /// Frames that passed the filter and were lost, as the receive buffer was full, since the socket was opened or
+    /// this was last asked.
+    ///
+    /// # Errors
+    /// None that the kernel has (Linux 6.18).
+    pub fn take_dropped(&self) -> io::Result<u32> {
+        Ok(kernel::take_statistics(self.as_fd())?.tp_drops)
+    }
+
     /// Sends one frame, which may hold VLAN tags.
     ///
     /// A super-frame or a partial checksum may have tags before it, 802.1Q and 802.1ad: `csum_start` then counts with

@@ -43,6 +43,29 @@ fn a_frame_is_sent_as_it_is() {
 }
 
 #[test]
+fn what_the_receive_buffer_has_no_room_for_is_counted_once() {
+    const FRAMES: usize = 100;
+    lab::enter();
+    let tap = lab::quiet_tap("t0", "10.0.0.1/24");
+    let options = PacketOptions {
+        promiscuous: true,
+        receive_buffer: Some(8192),
+        ..PacketOptions::default()
+    };
+    let socket = PacketSocket::open(tap.index, &options).unwrap();
+    assert_eq!(socket.take_dropped().unwrap(), 0);
+    let frame = lab::ethernet([2, 0, 0, 0, 0, 1], EXPERIMENT, &[7; 1000]);
+    for _ in 0..FRAMES {
+        write(&tap, &frame);
+    }
+    let mut buffer = [0; 2048];
+    let received = std::iter::from_fn(|| socket.read(&mut buffer).ok()).count();
+    assert!((1..FRAMES).contains(&received), "{received}");
+    assert_eq!(socket.take_dropped().unwrap() as usize, FRAMES - received);
+    assert_eq!(socket.take_dropped().unwrap(), 0);
+}
+
+#[test]
 fn a_frame_is_received_with_the_tag_beside_it() {
     lab::enter();
     let tap = lab::quiet_tap("t0", "10.0.0.1/24");

@@ -18,16 +18,22 @@ pub(super) const KIND: PeerKind = PeerKind {
     title: |setting| match setting {
         Setting::Outside => Some("docker-iptables"),
         Setting::Docker => Some("docker bridge"),
-        Setting::Bridge { .. } | Setting::Workers(_) | Setting::Overlay | Setting::Lan => None,
+        Setting::Bridge { .. }
+        | Setting::Stations { .. }
+        | Setting::Workers(_)
+        | Setting::Overlay
+        | Setting::Lan => None,
     },
     takes: |_| true,
     set_up: |setting| {
         Ok(match setting {
             Setting::Outside => Box::new(iptables::Iptables::set_up()?),
             Setting::Docker => Box::new(engine::DockerBridge::set_up()?),
-            Setting::Bridge { .. } | Setting::Workers(_) | Setting::Overlay | Setting::Lan => {
-                anyhow::bail!("not made for {setting:?}")
-            }
+            Setting::Bridge { .. }
+            | Setting::Stations { .. }
+            | Setting::Workers(_)
+            | Setting::Overlay
+            | Setting::Lan => anyhow::bail!("not made for {setting:?}"),
         })
     },
 };

@@ -15,7 +15,9 @@ pub(super) const KIND: PeerKind = PeerKind {
     help: "The kernel's bridge and veth pairs; between hosts its VXLAN device; on a NIC its macvlan device",
     needs: &[],
     title: |setting| match setting {
-        Setting::Bridge { .. } | Setting::Workers(_) => Some("kernel bridge"),
+        Setting::Bridge { .. } | Setting::Stations { .. } | Setting::Workers(_) => {
+            Some("kernel bridge")
+        }
         Setting::Overlay => Some("kernel VXLAN"),
         Setting::Lan => Some("kernel macvlan"),
         Setting::Outside | Setting::Docker => None,
@@ -24,6 +26,10 @@ pub(super) const KIND: PeerKind = PeerKind {
     set_up: |setting| {
         Ok(match setting {
             Setting::Bridge { containers } => Box::new(switching::Switching::set_up(containers)?),
+            // It remembers every address.
+            Setting::Stations { .. } => {
+                Box::new(switching::Switching::set_up(Setting::STATION_PORTS)?)
+            }
             Setting::Workers(_) => Box::new(switching::Switching::set_up(2)?),
             Setting::Overlay => Box::new(vxlan::Vxlan::set_up()?),
             Setting::Lan => Box::new(macvlan::Macvlan::set_up()?),

@@ -23,6 +23,7 @@ pub(super) const KIND: PeerKind = PeerKind {
     set_up: |setting| {
         Ok(match setting {
             Setting::Bridge { containers } => Box::new(switching::Switching::set_up(containers)?),
+            Setting::Stations { room } => Box::new(switching::Switching::with_stations(room)?),
             Setting::Workers(workers) => Box::new(switching::Switching::with_workers(workers)?),
             Setting::Outside => Box::new(outside::Outside::set_up()?),
             Setting::Overlay => Box::new(overlay::Overlay::set_up()?),

@@ -6,6 +6,7 @@ use vswitch_e2e::{Daemon, DaemonOptions, Host};
 use crate::lab::path::{End, Ends};
 use crate::lab::peer::Peer;
 use crate::lab::peers::container::{SUBNET, containers, ends};
+use crate::lab::setting::Setting;
 
 pub(super) struct Switching {
     // Dropped in this order: the daemon, then its host.
@@ -17,7 +18,7 @@ pub(super) struct Switching {
 
 impl Switching {
     pub(super) fn set_up(count: usize) -> Result<Self> {
-        Self::new(count, DaemonOptions::default())
+        Self::new(count, "", DaemonOptions::default())
     }
 
     pub(super) fn with_workers(workers: usize) -> Result<Self> {
@@ -26,13 +27,22 @@ impl Switching {
             flags,
             ..DaemonOptions::default()
         };
-        Self::new(2, options)
+        Self::new(2, "", options)
     }
 
-    fn new(count: usize, options: DaemonOptions) -> Result<Self> {
+    /// Containers with stations behind them, of which by default nothing would be let in.
+    pub(super) fn with_stations(room: Option<u32>) -> Result<Self> {
+        let mut network = " -o vswitch.anti-spoof=false".to_owned();
+        if let Some(room) = room {
+            network += &format!(" -o vswitch.fdb-limit={room}");
+        }
+        Self::new(Setting::STATION_PORTS, &network, DaemonOptions::default())
+    }
+
+    fn new(count: usize, network: &str, options: DaemonOptions) -> Result<Self> {
         let host = Host::new()?;
         let daemon = Daemon::start_with(&host, options)?;
-        daemon.ctl(&format!("add-net lab --subnet {SUBNET}"))?;
+        daemon.ctl(&format!("add-net lab --subnet {SUBNET}{network}"))?;
         let containers = containers(count);
         for container in &containers {
             let (name, address) = (&container.name, container.address);

@@ -1,0 +1,55 @@
+//! No switch at all: what the ends themselves can do (RFC 8204 §3 asks for a baseline).
+
+use anyhow::Result;
+use vswitch_e2e::Host;
+
+use super::container::{PREFIX, containers, ends};
+use crate::lab::path::Ends;
+use crate::lab::peer::{Peer, PeerKind};
+use crate::lab::setting::Setting;
+
+pub(super) const KIND: PeerKind = PeerKind {
+    name: "wire",
+    help: "No switch: a veth pair from container to container, which is the limit of the loads themselves",
+    needs: &[],
+    title: |setting| (setting == Setting::PAIR).then_some("wire, no switch"),
+    takes: |_| true,
+    set_up: |_| Ok(Box::new(Wire::set_up()?)),
+};
+
+struct Wire {
+    _host: Host,
+    ends: Ends,
+}
+
+impl Wire {
+    fn set_up() -> Result<Self> {
+        let host = Host::new()?;
+        let containers = containers(2);
+        for container in &containers {
+            host.run(&format!("ip netns add {}", container.name))?;
+        }
+        let [left, right] = [&containers[0].name, &containers[1].name];
+        host.run(&format!(
+            "ip link add eth0 netns {left} type veth peer name eth0 netns {right}"
+        ))?;
+        for container in &containers {
+            let (name, address) = (&container.name, container.address);
+            host.run_in(name, "ip link set lo up")?;
+            host.run_in(name, &format!("ip address add {address}/{PREFIX} dev eth0"))?;
+            host.run_in(name, "ip link set eth0 up")?;
+        }
+        let (ends, _) = ends(&host, &containers)?;
+        Ok(Self { _host: host, ends })
+    }
+}
+
+impl Peer for Wire {
+    fn ends(&self) -> &Ends {
+        &self.ends
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        Vec::new()
+    }
+}
