@@ -1,11 +1,16 @@
 //! `perf lab`: the same traffic through the switch and through its peers, side by side.
 
+mod api;
+mod attach;
 mod connections;
 mod lab;
 mod naive_forwarder;
 mod ping_pong;
 mod quic_like;
 mod requests;
+mod trickle;
+mod veth;
+mod wiring;
 
 use std::net::SocketAddr;
 
@@ -51,6 +56,10 @@ enum Command {
     /// Sends datagrams as QUIC does (the near end of the lab's QUIC-like sender)
     #[command(hide = true)]
     QuicLike { server: SocketAddr, seconds: u64 },
+    /// Attaches containers and takes them off again (the lab's engine)
+    Attach(attach::Arguments),
+    /// Keeps containers busy, but only just (the lab's neighbours)
+    Trickle(trickle::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -66,5 +75,7 @@ fn main() -> anyhow::Result<()> {
         Command::Requests { server, seconds } => requests::measure(server, seconds),
         Command::QuicLikeServer { listen } => quic_like::serve(listen),
         Command::QuicLike { server, seconds } => quic_like::measure(server, seconds),
+        Command::Attach(arguments) => attach::run(&arguments),
+        Command::Trickle(arguments) => trickle::run(&arguments),
     }
 }

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use super::peer::Peer;
 use super::site::Site;
 
 /// Something that runs between the ends of a switch for a while.
@@ -12,6 +13,11 @@ pub(crate) trait Load: Sync {
 
     /// What the processor time is divided by, such as `GB`.
     fn work(&self) -> &'static str;
+
+    /// What it misses in a switch, and cannot run without.
+    fn misses(&self, _peer: &dyn Peer) -> Option<&'static str> {
+        None
+    }
 
     /// Runs it once.
     ///

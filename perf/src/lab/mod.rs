@@ -3,10 +3,12 @@
 //! Method: datapath research §4.13 (RFC 8204): both ends, the switch and the load share the
 //! processors here, so throughput is never shown without the processor time that it cost.
 
+mod attacher;
 mod case;
 mod cases;
 mod engine;
 mod frames;
+mod growth;
 mod load;
 mod loads;
 mod machine;
@@ -28,12 +30,15 @@ mod summary;
 mod switch;
 mod table;
 mod underlay;
+mod vacancy;
 
 use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+
+pub(crate) use peers::{container, outside};
 
 use case::Case;
 use load::Outcome;
@@ -120,7 +125,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut lab = Lab::new(arguments, machine, &cases);
     // Cases of one setting follow each other, and share what was set up.
     let mut of_settings = cases.chunk_by(|one, next| one.setting == next.setting);
-    let ran = of_settings.try_for_each(|cases| lab.run_cases(cases));
+    let ran = of_settings.try_for_each(|cases| {
+        lab.run_cases(cases)?;
+        vacancy::wait()
+    });
     if !lab.record.results.is_empty() {
         if let Some(path) = &arguments.json {
             lab.record.write(path)?;
@@ -183,8 +191,17 @@ impl Lab {
             contestants.extend(contestant);
         }
         for case in cases {
-            let takes_part = |(_, kind, _): &&Contestant| (kind.takes)(case);
-            let taking_part: Vec<_> = contestants.iter().filter(takes_part).collect();
+            let mut taking_part = Vec::new();
+            for contestant in contestants.iter().filter(|(_, kind, _)| (kind.takes)(case)) {
+                let (title, _, peer) = contestant;
+                match case.load.misses(peer.as_ref()) {
+                    None => taking_part.push(contestant),
+                    Some(reason) => {
+                        self.skip(title, reason.to_owned());
+                        self.progress.leave_out(self.record.repeats);
+                    }
+                }
+            }
             if taking_part.is_empty() {
                 report::left_out(case.title);
                 continue;
@@ -220,18 +237,16 @@ impl Lab {
             }
             Err(error) if kind.is_ours() => Err(error.context(format!("set up {title}"))),
             Err(error) => {
-                self.skip(title, &error);
+                self.skip(title, format!("{error:#}"));
                 Ok(None)
             }
         }
     }
 
     /// Names a switch that is left out.
-    fn skip(&mut self, title: &str, error: &anyhow::Error) {
-        let skipped = Skipped {
-            peer: title.to_owned(),
-            reason: format!("{error:#}"),
-        };
+    fn skip(&mut self, title: &str, reason: String) {
+        let peer = title.to_owned();
+        let skipped = Skipped { peer, reason };
         report::skipped(&skipped);
         if !self.record.skipped.contains(&skipped) {
             self.record.skipped.push(skipped);
@@ -261,7 +276,7 @@ impl Lab {
                     }
                     Err(error) if kind.is_ours() => return Err(error),
                     Err(error) => {
-                        self.skip(title, &error);
+                        self.skip(title, format!("{error:#}"));
                         self.progress.leave_out(repeats - repeat);
                     }
                 }

@@ -6,8 +6,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
+use super::attacher::Attacher;
 use super::case::Case;
 use super::engine::Engine;
+use super::growth::Growth;
 use super::path::{End, Ends};
 use super::peers;
 use super::setting::Setting;
@@ -28,6 +30,16 @@ pub(crate) trait Peer {
 
     /// What joins the two hosts; none if there is only one.
     fn underlay(&self) -> Option<&Underlay> {
+        None
+    }
+
+    /// What attaches namespaces that wait; none if there are none.
+    fn attacher(&self) -> Option<&Attacher> {
+        None
+    }
+
+    /// What its ports took when it was set up; none if there are only two, or nobody looked.
+    fn growth(&self) -> Option<Growth> {
         None
     }
 
@@ -76,7 +88,11 @@ impl PeerKind {
     }
 }
 
-fn is_there(program: &str) -> io::Result<bool> {
+/// Whether a program is installed, by name or by path.
+///
+/// # Errors
+/// If the shell cannot be asked.
+pub(crate) fn is_there(program: &str) -> io::Result<bool> {
     if program.starts_with('/') {
         return Ok(Path::new(program).exists());
     }

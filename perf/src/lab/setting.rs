@@ -21,8 +21,30 @@ pub(crate) enum Setting {
     Overlay,
     /// One end is a container on the physical network, the other is at the far end of the NIC's cable.
     Lan,
+    /// Two containers of one network, and namespaces that wait to become containers of it.
+    Attach(Attaching),
     /// Both ends are containers of one network, and so are those that Docker starts beside them.
     Docker,
+}
+
+/// What is to become of the namespaces that wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Attaching {
+    /// How many there are.
+    pub(crate) count: usize,
+    /// Whether a port of each is published.
+    pub(crate) published: bool,
+    /// Who attaches them.
+    pub(crate) by: By,
+}
+
+/// Who attaches containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// An engine, that speaks to the switch itself.
+    Engine,
+    /// A script, by the commands that the switch comes with.
+    Script,
 }
 
 impl Setting {

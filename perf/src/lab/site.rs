@@ -2,7 +2,9 @@
 
 use anyhow::{Context, Result};
 
+use super::attacher::Attacher;
 use super::engine::Engine;
+use super::growth::Growth;
 use super::load::Cost;
 use super::path::{End, Path};
 use super::peer::Peer;
@@ -35,6 +37,22 @@ impl<'a> Site<'a> {
     /// If the switch has none.
     pub(crate) fn engine(&self) -> Result<&'a Engine> {
         self.peer.engine().context("nobody starts containers")
+    }
+
+    /// What attaches namespaces that wait.
+    ///
+    /// # Errors
+    /// If the switch has none.
+    pub(crate) fn attacher(&self) -> Result<&'a Attacher> {
+        self.peer.attacher().context("nobody attaches containers")
+    }
+
+    /// What the switch's ports took.
+    ///
+    /// # Errors
+    /// If nobody looked when they came.
+    pub(crate) fn growth(&self) -> Result<Growth> {
+        self.peer.growth().context("nobody looked at its memory")
     }
 
     /// The processes that switch; none if the kernel does.

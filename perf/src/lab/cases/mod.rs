@@ -1,12 +1,15 @@
 //! The cases, one file for each group. A new case is a line in one of them.
 
+mod attach;
 mod docker;
 mod flows;
+mod footprint;
 mod lan;
 mod outside;
 mod overlay;
 mod rfc2544;
 mod rfc2889;
+mod scaling;
 mod soak;
 mod switching;
 
@@ -84,5 +87,24 @@ pub(super) static GROUPS: &[Group] = &[
         help: "As many frames as can be sent, among many flows and among many MAC addresses",
         by_default: false,
         cases: flows::CASES,
+    },
+    Group {
+        name: "attach",
+        help: "How long 100 containers take to come to a network, and to go",
+        by_default: true,
+        cases: attach::CASES,
+    },
+    Group {
+        name: "scaling",
+        help: "With 1, 2 or 4 workers, and with 2 to 1000 ports",
+        by_default: false,
+        cases: scaling::CASES,
+    },
+    // Behind those with as many ports: they share what is set up.
+    Group {
+        name: "footprint",
+        help: "What 1000 ports take of memory, and of the processor when nothing happens",
+        by_default: false,
+        cases: footprint::CASES,
     },
 ];

@@ -1,9 +1,12 @@
 //! The loads, one file each.
 
+mod among_busy;
+mod attach;
 mod connections;
 mod containers;
 mod datagrams;
 mod delivered;
+mod footprint;
 mod loaded_ping_pong;
 mod ping_pong;
 mod quic_like;
@@ -13,10 +16,13 @@ mod rfc2889;
 mod soak;
 mod tcp;
 
+pub(super) use among_busy::AmongBusy;
+pub(super) use attach::Attach;
 pub(super) use connections::Connections;
 pub(super) use containers::Containers;
 pub(super) use datagrams::{Datagrams, OfferedDatagrams};
 pub(super) use delivered::{Among, Delivered};
+pub(super) use footprint::Footprint;
 pub(super) use loaded_ping_pong::LoadedPingPong;
 pub(super) use ping_pong::PingPong;
 pub(super) use quic_like::QuicLike;

@@ -1,33 +1,41 @@
 //! The containers of one network: their names and addresses, the same through every switch.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
+use anyhow::{Context, Result};
 use vswitch_e2e::Host;
+use vswitch_netio::netlink::Netlink;
+use vswitch_netio::netns::Netns;
 
 use crate::lab::path::{End, Ends};
 
 /// One container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Container {
+pub(crate) struct Container {
     /// Its namespace.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Its address.
-    pub(super) address: Ipv4Addr,
+    pub(crate) address: Ipv4Addr,
 }
 
 /// The network of all of them.
-pub(super) const SUBNET: &str = "10.99.0.0/16";
+pub(crate) const SUBNET: &str = "10.99.0.0/16";
 /// The length of its prefix.
-pub(super) const PREFIX: u8 = 16;
-/// The gateway's address, where there is one.
-pub(super) const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
+pub(crate) const PREFIX: u8 = 16;
+/// The address of the network's gateway, where it has one.
+pub(crate) const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 /// The first container's address.
-pub(super) const LEFT: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
+pub(crate) const LEFT: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
 /// The second one's.
-pub(super) const RIGHT: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 3);
+pub(crate) const RIGHT: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 3);
+
+/// The index of the loopback interface, in every namespace.
+const LOOPBACK: u32 = 1;
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// As many containers as are wanted; the first two are the ends of most cases.
-pub(super) fn containers(count: usize) -> Vec<Container> {
+pub(crate) fn containers(count: usize) -> Vec<Container> {
     let name = |index| match index {
         0 => "left".to_owned(),
         1 => "right".to_owned(),
@@ -42,11 +50,31 @@ pub(super) fn containers(count: usize) -> Vec<Container> {
     numbered.map(container).collect()
 }
 
+/// Makes their namespaces on a host, with loopback and nothing else in them; in the same order.
+///
+/// # Errors
+/// If the kernel refuses.
+pub(crate) fn namespaces(host: &Host, containers: &[Container]) -> Result<Vec<Netns>> {
+    // One process for all: there may be a thousand.
+    let names = containers.iter().map(|container| &container.name);
+    let lines: String = names.map(|name| format!("netns add {name}\n")).collect();
+    let ip = host.program("ip").args(["-batch", "-"]).input(&lines)?;
+    ip.timeout(PATIENCE).output()?;
+    let open = |container: &Container| -> Result<Netns> {
+        let file = host.path(&format!("/run/netns/{}", container.name));
+        let namespace = Netns::open(file)?;
+        namespace.run(|| Netlink::open()?.set_up(LOOPBACK))??;
+        Ok(namespace)
+    };
+    let namespaces: Result<_> = containers.iter().map(open).collect();
+    namespaces.context("make the containers' namespaces")
+}
+
 /// The first two of a host's containers, and the others.
 ///
 /// # Errors
 /// If there are fewer than two.
-pub(super) fn ends(host: &Host, containers: &[Container]) -> anyhow::Result<(Ends, Vec<End>)> {
+pub(crate) fn ends(host: &Host, containers: &[Container]) -> Result<(Ends, Vec<End>)> {
     let mut all = containers.iter().map(|container| End {
         place: host.sandbox(&container.name),
         address: container.address.to_string(),

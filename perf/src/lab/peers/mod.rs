@@ -1,14 +1,14 @@
 //! The switches of the lab, and what several of them are made of. A new one is a file, or a folder with a
 //! file for each setting, and a line in [`ALL`].
 
-mod container;
+pub(crate) mod container;
 mod docker;
 mod docker_proxy;
 mod kernel;
 mod kernel_rules;
 mod naive;
 mod open_vswitch;
-mod outside;
+pub(crate) mod outside;
 mod pasta;
 mod slirp4netns;
 mod tap;

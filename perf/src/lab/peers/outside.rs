@@ -13,19 +13,25 @@ pub(super) const NEIGHBOUR: &str = "container";
 
 /// Addresses of documentation (RFC 5737 §3): none is ever meant.
 pub(super) const SUBNET: &str = "192.0.2.0/24";
+/// The namespace at the far end of the NIC's cable.
+pub(crate) const OUTSIDE_NAME: &str = "outside";
 const OUTSIDE: &str = "192.0.2.1";
-const HOST: &str = "192.0.2.2";
+/// The host's address.
+pub(crate) const HOST: &str = "192.0.2.2";
 pub(super) const NEIGHBOUR_ADDRESS: &str = "192.0.2.3";
 
 /// Gives a host a NIC, an address and a default route.
 pub(super) fn connect(host: &Host) -> Result<()> {
-    host.run("ip netns add outside")?;
+    host.run(&format!("ip netns add {OUTSIDE_NAME}"))?;
     host.run(&format!(
-        "ip link add {NIC} type veth peer name eth0 netns outside"
+        "ip link add {NIC} type veth peer name eth0 netns {OUTSIDE_NAME}"
     ))?;
-    host.run_in("outside", "ip link set lo up")?;
-    host.run_in("outside", &format!("ip address add {OUTSIDE}/24 dev eth0"))?;
-    host.run_in("outside", "ip link set eth0 up")?;
+    host.run_in(OUTSIDE_NAME, "ip link set lo up")?;
+    host.run_in(
+        OUTSIDE_NAME,
+        &format!("ip address add {OUTSIDE}/24 dev eth0"),
+    )?;
+    host.run_in(OUTSIDE_NAME, "ip link set eth0 up")?;
     host.run(&format!("ip address add {HOST}/24 dev {NIC}"))?;
     host.run(&format!("ip link set {NIC} up"))?;
     host.run(&format!("ip route add default via {OUTSIDE}"))?;
@@ -49,7 +55,7 @@ fn with_outside(host: &Host, container: &str, address: &str) -> Ends {
             address: address.to_owned(),
         },
         right: End {
-            place: host.sandbox("outside"),
+            place: host.sandbox(OUTSIDE_NAME),
             address: OUTSIDE.to_owned(),
         },
     }

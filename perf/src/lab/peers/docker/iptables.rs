@@ -17,7 +17,7 @@ pub(super) struct Iptables {
     ends: Ends,
 }
 
-const BRIDGE: &str = "docker0";
+pub(super) const BRIDGE: &str = "docker0";
 const SUBNET: &str = "172.17.0.0/16";
 const GATEWAY: &str = "172.17.0.1";
 /// The container's address.

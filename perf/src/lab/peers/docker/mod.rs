@@ -1,6 +1,7 @@
 //! Docker's own way: out and in by the kernel's bridge, masquerading and DNAT; where Docker starts the
 //! containers, its own driver.
 
+mod attach;
 mod engine;
 mod iptables;
 mod rules;
@@ -9,7 +10,7 @@ pub(super) use iptables::{CONTAINER, connect};
 pub(super) use rules::Rules;
 
 use crate::lab::peer::PeerKind;
-use crate::lab::setting::Setting;
+use crate::lab::setting::{By, Setting};
 
 pub(super) const KIND: PeerKind = PeerKind {
     name: "docker",
@@ -18,6 +19,7 @@ pub(super) const KIND: PeerKind = PeerKind {
     title: |setting| match setting {
         Setting::Outside => Some("docker-iptables"),
         Setting::Docker => Some("docker bridge"),
+        Setting::Attach(what) => (what.by == By::Engine).then_some("docker-libnetwork"),
         Setting::Bridge { .. }
         | Setting::Stations { .. }
         | Setting::Workers(_)
@@ -29,6 +31,7 @@ pub(super) const KIND: PeerKind = PeerKind {
         Ok(match setting {
             Setting::Outside => Box::new(iptables::Iptables::set_up()?),
             Setting::Docker => Box::new(engine::DockerBridge::set_up()?),
+            Setting::Attach(what) => Box::new(attach::set_up(what)?),
             Setting::Bridge { .. }
             | Setting::Stations { .. }
             | Setting::Workers(_)

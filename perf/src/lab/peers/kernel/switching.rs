@@ -4,29 +4,38 @@ use anyhow::Result;
 use vswitch_e2e::Host;
 
 use super::bridge::Bridge;
+use crate::lab::growth::Growth;
 use crate::lab::path::{End, Ends};
 use crate::lab::peer::Peer;
-use crate::lab::peers::container::{PREFIX, containers, ends};
+use crate::lab::peers::container::{containers, ends, namespaces};
+use crate::wiring::Wiring;
 
 pub(super) struct Switching {
     _host: Host,
     ends: Ends,
     others: Vec<End>,
+    growth: Option<Growth>,
 }
+
+const BRIDGE: &str = "br0";
 
 impl Switching {
     pub(super) fn set_up(count: usize) -> Result<Self> {
         let host = Host::new()?;
-        let bridge = Bridge::new(&host, "br0")?;
+        Bridge::new(&host, BRIDGE)?;
         let containers = containers(count);
-        for container in &containers {
-            bridge.connect(&container.name, &format!("{}/{PREFIX}", container.address))?;
-        }
+        let namespaces = namespaces(&host, &containers)?;
+        let mut wiring = host.place().inside(|| Wiring::open(BRIDGE, None))?;
+        let all = containers.iter().zip(&namespaces);
+        let growth = Growth::watch(all, &[], |(container, namespace)| {
+            wiring.connect(container, namespace)
+        })?;
         let (ends, others) = ends(&host, &containers)?;
         Ok(Self {
             _host: host,
             ends,
             others,
+            growth,
         })
     }
 }
@@ -42,5 +51,9 @@ impl Peer for Switching {
 
     fn processes(&self) -> Vec<u32> {
         Vec::new()
+    }
+
+    fn growth(&self) -> Option<Growth> {
+        self.growth
     }
 }

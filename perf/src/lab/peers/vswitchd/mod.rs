@@ -1,5 +1,6 @@
 //! This project's switch, as users have it: no option or flag beyond what the setting is.
 
+mod attach;
 mod docker;
 mod macvlan;
 mod outside;
@@ -7,7 +8,7 @@ mod overlay;
 mod switching;
 
 use crate::lab::peer::PeerKind;
-use crate::lab::setting::Setting;
+use crate::lab::setting::{By, Setting};
 
 pub(super) const KIND: PeerKind = PeerKind {
     name: "vswitchd",
@@ -16,6 +17,8 @@ pub(super) const KIND: PeerKind = PeerKind {
     title: |setting| {
         Some(match setting {
             Setting::Lan => "vswitchd macvlan",
+            Setting::Attach(what) if what.by == By::Engine => "vswitchd, API",
+            Setting::Attach(_) => "vswitchd, vsctl",
             _ => "vswitchd",
         })
     },
@@ -28,6 +31,7 @@ pub(super) const KIND: PeerKind = PeerKind {
             Setting::Outside => Box::new(outside::Outside::set_up()?),
             Setting::Overlay => Box::new(overlay::Overlay::set_up()?),
             Setting::Lan => Box::new(macvlan::Macvlan::set_up()?),
+            Setting::Attach(what) => Box::new(attach::Attach::set_up(what)?),
             Setting::Docker => Box::new(docker::DockerVswitch::set_up()?),
         })
     },

@@ -3,9 +3,11 @@
 use anyhow::Result;
 use vswitch_e2e::{Daemon, DaemonOptions, Host};
 
+use crate::api::Api;
+use crate::lab::growth::Growth;
 use crate::lab::path::{End, Ends};
 use crate::lab::peer::Peer;
-use crate::lab::peers::container::{SUBNET, containers, ends};
+use crate::lab::peers::container::{SUBNET, containers, ends, namespaces};
 use crate::lab::setting::Setting;
 
 pub(super) struct Switching {
@@ -14,6 +16,7 @@ pub(super) struct Switching {
     _host: Host,
     ends: Ends,
     others: Vec<End>,
+    growth: Option<Growth>,
 }
 
 impl Switching {
@@ -44,17 +47,20 @@ impl Switching {
         let daemon = Daemon::start_with(&host, options)?;
         daemon.ctl(&format!("add-net lab --subnet {SUBNET}{network}"))?;
         let containers = containers(count);
-        for container in &containers {
-            let (name, address) = (&container.name, container.address);
-            daemon.ctl(&format!("add-sandbox {name}"))?;
-            daemon.ctl(&format!("attach lab {name} --ip {address}"))?;
-        }
+        namespaces(&host, &containers)?;
+        let api = Api::new(&daemon.socket())?;
+        let processes: Vec<_> = daemon.pid().into_iter().collect();
+        let growth = Growth::watch(&containers, &processes, |container| {
+            let address = Some(container.address);
+            api.attach("lab", &container.name, address, Vec::new())
+        })?;
         let (ends, others) = ends(&host, &containers)?;
         Ok(Self {
             daemon,
             _host: host,
             ends,
             others,
+            growth,
         })
     }
 }
@@ -70,5 +76,9 @@ impl Peer for Switching {
 
     fn processes(&self) -> Vec<u32> {
         self.daemon.pid().into_iter().collect()
+    }
+
+    fn growth(&self) -> Option<Growth> {
+        self.growth
     }
 }
