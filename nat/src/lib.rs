@@ -8,6 +8,7 @@
 
 pub mod config;
 pub mod conntrack;
+mod endpoint;
 mod fragments;
 pub mod host_ports;
 pub mod ledger;

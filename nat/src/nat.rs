@@ -6,7 +6,8 @@ use vswitch_packet::ip::{Fragment, Version};
 use vswitch_packet::{Frame, Moment};
 
 use crate::config::{Config, Filtering};
-use crate::conntrack::{Conntrack, Inside, Step};
+use crate::conntrack::{Conntrack, Inbound, Step};
+use crate::endpoint::Endpoint;
 use crate::fragments::{Arrival, Fragments, Verdict, Way};
 use crate::ledger::Record;
 use crate::published::Published;
@@ -15,7 +16,7 @@ use crate::session::{Counts, SessionRow};
 use crate::translate::error::Error;
 use crate::translate::fields::{Fields, Side, set_address};
 use crate::translate::packet::{self, Packet};
-use crate::tuple::{Owner, Protocol};
+use crate::tuple::{Owner, Protocol, Tuple};
 
 /// A translator, shared by all workers.
 pub struct Nat {
@@ -90,16 +91,16 @@ impl Nat {
         if way.source.is_some_and(foreign) {
             return Err(Refusal::Untranslatable);
         }
-        match packet::read(frame, &ip)? {
+        match packet::read(frame, ip)? {
             Packet::Message { fields, step } => {
                 let source = self.outbound_message(frame.bytes(), &fields, step, way, now);
                 if ip.fragment == Fragment::First {
                     let verdict = source.map(|source| Verdict {
                         owner: way.owner,
-                        address: source.ip(),
+                        address: source.address().into(),
                     });
                     self.fragments
-                        .first(frame.bytes(), &ip, Way::Outbound, verdict, now)?;
+                        .first(frame.bytes(), ip, Way::Outbound, verdict, now)?;
                 }
                 fields.set_endpoint(frame.bytes_mut(), Side::Source, source?);
             }
@@ -114,8 +115,9 @@ impl Nat {
                     ingress: way.ingress,
                     owner: Some(way.owner),
                 };
+                let ip = *ip;
                 let verdict = self.fragments.later(&ip, Way::Outbound, arrival, now)?;
-                set_address(frame.bytes_mut(), &ip, Side::Source, verdict.address);
+                set_address(frame.bytes_mut(), &ip, Side::Source, verdict.address.into());
             }
         }
         Ok(())
@@ -137,23 +139,23 @@ impl Nat {
         now: Moment,
     ) -> Result<Owner, Refusal> {
         let ip = packet::header(frame)?;
-        match packet::read(frame, &ip)? {
+        match packet::read(frame, ip)? {
             Packet::Message { fields, step } => {
                 let inside = self.inbound_message(frame.bytes(), &fields, step, published, now);
                 if ip.fragment == Fragment::First {
-                    let verdict = inside.map(|inside| Verdict {
-                        owner: inside.owner,
-                        address: inside.endpoint.ip(),
+                    let verdict = inside.map(|(owner, endpoint)| Verdict {
+                        owner,
+                        address: endpoint.address().into(),
                     });
                     self.fragments
-                        .first(frame.bytes(), &ip, Way::Inbound, verdict, now)?;
+                        .first(frame.bytes(), ip, Way::Inbound, verdict, now)?;
                 }
-                let Inside { owner, endpoint } = inside?;
+                let (owner, endpoint) = inside?;
                 fields.set_endpoint(frame.bytes_mut(), Side::Destination, endpoint);
                 Ok(owner)
             }
             Packet::Error(error) => {
-                let Inside { owner, endpoint } =
+                let (owner, endpoint) =
                     self.inbound_error(frame.bytes(), &error, published, now)?;
                 error.set_endpoint(frame.bytes_mut(), Side::Destination, endpoint);
                 Ok(owner)
@@ -164,8 +166,14 @@ impl Nat {
                     ingress,
                     owner: None,
                 };
+                let ip = *ip;
                 let verdict = self.fragments.later(&ip, Way::Inbound, arrival, now)?;
-                set_address(frame.bytes_mut(), &ip, Side::Destination, verdict.address);
+                set_address(
+                    frame.bytes_mut(),
+                    &ip,
+                    Side::Destination,
+                    verdict.address.into(),
+                );
                 Ok(verdict.owner)
             }
         }
@@ -186,23 +194,22 @@ impl Nat {
     ) -> Result<(), Refusal> {
         let ip = packet::header(frame)?;
         let bytes = frame.bytes();
-        match packet::read(frame, &ip)? {
+        match packet::read(frame, ip)? {
             Packet::Message { fields, step } => {
-                let tuple = fields.tuple(bytes, Side::Destination);
+                let tuple = Tuple::from(fields.flow(bytes, Side::Destination));
                 let result = self
                     .conntrack
                     .direct(&tuple, step, owner, admit, published, now);
                 if ip.fragment == Fragment::First {
                     let address = tuple.inside.ip();
                     let verdict = result.map(|()| Verdict { owner, address });
-                    self.fragments
-                        .first(bytes, &ip, Way::Direct, verdict, now)?;
+                    self.fragments.first(bytes, ip, Way::Direct, verdict, now)?;
                 }
                 result
             }
             Packet::Error(error) => {
                 // About a packet that the container sent.
-                let tuple = error.quote().tuple(bytes, Side::Source);
+                let tuple = Tuple::from(error.quote().flow(bytes, Side::Source));
                 let known = self.conntrack.external_of(&tuple, now) == Some(tuple.inside);
                 if known || admit == Admit::All {
                     Ok(())
@@ -216,7 +223,7 @@ impl Nat {
                     ingress,
                     owner: Some(owner),
                 };
-                let verdict = self.fragments.later(&ip, Way::Direct, arrival, now);
+                let verdict = self.fragments.later(ip, Way::Direct, arrival, now);
                 verdict.map(|_| ())
             }
         }
@@ -231,7 +238,7 @@ impl Nat {
         let Ok(ip) = packet::header(frame) else {
             return false;
         };
-        match packet::read(frame, &ip) {
+        match packet::read(frame, ip) {
             // The host answers them itself.
             Ok(Packet::Message {
                 step: Step::Query, ..
@@ -245,7 +252,7 @@ impl Nat {
             // From a container, the first one went out on its way back in.
             Ok(Packet::Later) => [Way::Inbound, Way::Outbound]
                 .iter()
-                .any(|&way| self.fragments.follows(bytes, &ip, way)),
+                .any(|&way| self.fragments.follows(bytes, ip, way)),
             Err(_) => false,
         }
     }
@@ -323,9 +330,9 @@ impl Nat {
         step: Step,
         way: &Outbound<'_>,
         now: Moment,
-    ) -> Result<SocketAddr, Refusal> {
-        let tuple = fields.tuple(bytes, Side::Source);
-        let source = self.conntrack.outbound(&tuple, step, way, now)?;
+    ) -> Result<Endpoint, Refusal> {
+        let flow = fields.flow(bytes, Side::Source);
+        let source = self.conntrack.leave(&flow, step, way, now)?;
         if fields.can_set_endpoint(bytes, Side::Source, source) {
             Ok(source)
         } else {
@@ -342,14 +349,17 @@ impl Nat {
         step: Step,
         published: &Published,
         now: Moment,
-    ) -> Result<Inside, Refusal> {
-        let external = fields.endpoint(bytes, Side::Destination);
-        let remote = fields.remote(bytes, Side::Source);
-        let inside =
-            self.conntrack
-                .inbound(fields.protocol, external, remote, step, published, now)?;
-        if fields.can_set_endpoint(bytes, Side::Destination, inside.endpoint) {
-            Ok(inside)
+    ) -> Result<(Owner, Endpoint), Refusal> {
+        let arrival = Inbound {
+            protocol: fields.protocol,
+            external: fields.endpoint(bytes, Side::Destination),
+            remote: fields.remote(bytes, Side::Source),
+            step,
+            now,
+        };
+        let (owner, inside) = self.conntrack.arrive(&arrival, published)?;
+        if fields.can_set_endpoint(bytes, Side::Destination, inside) {
+            Ok((owner, inside))
         } else {
             Err(Refusal::Untranslatable)
         }
@@ -364,9 +374,9 @@ impl Nat {
         error: &Error,
         way: &Outbound<'_>,
         now: Moment,
-    ) -> Result<Option<SocketAddr>, Refusal> {
+    ) -> Result<Option<Endpoint>, Refusal> {
         // About a packet that was delivered to the container.
-        let tuple = error.quote().tuple(bytes, Side::Destination);
+        let tuple = Tuple::from(error.quote().flow(bytes, Side::Destination));
         let external = self
             .conntrack
             .external_of(&tuple, now)
@@ -379,7 +389,7 @@ impl Nat {
                 .inside_of(tuple.protocol, external, tuple.remote, way.published, now);
         // One container does not speak for another.
         if inside.is_some_and(|inside| inside.owner == way.owner) {
-            Ok(Some(external))
+            Ok(Some(external.into()))
         } else {
             Err(Refusal::NoSession)
         }
@@ -392,16 +402,16 @@ impl Nat {
         error: &Error,
         published: &Published,
         now: Moment,
-    ) -> Result<Inside, Refusal> {
+    ) -> Result<(Owner, Endpoint), Refusal> {
         // About a packet that was sent from the host's address.
         let quote = error.quote();
-        let external = quote.endpoint(bytes, Side::Source);
-        let remote = quote.remote(bytes, Side::Destination);
+        let external = quote.endpoint(bytes, Side::Source).into();
+        let remote = quote.remote(bytes, Side::Destination).into();
         let inside = self
             .conntrack
             .inside_of(quote.protocol, external, remote, published, now);
         match inside {
-            Some(inside) => Ok(inside),
+            Some(inside) => Ok((inside.owner, inside.endpoint.into())),
             None if self.leads_inside(quote, bytes, Side::Source, published) => {
                 Err(Refusal::NoSession)
             }
@@ -417,7 +427,7 @@ impl Nat {
         side: Side,
         published: &Published,
     ) -> bool {
-        let external = fields.endpoint(bytes, side);
+        let external = fields.endpoint(bytes, side).into();
         self.conntrack.maps(fields.protocol, external)
             || published.inside(fields.protocol, external).is_some()
     }

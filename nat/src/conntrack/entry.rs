@@ -1,49 +1,28 @@
 //! What is kept of a session and of a mapping. A million of each have to fit, so both are packed.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::conversation::Conversation;
 use super::list::{Link, List, links};
 use super::ports::PortSpace;
 use crate::config::Filtering;
+use crate::endpoint::{Address, Endpoint};
 use crate::tuple::{Owner, Protocol};
 
-/// An address and a port, without what else a `SocketAddr` has: 20 octets instead of 32.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Endpoint {
-    pub(super) address: IpAddr,
-    pub(super) port: u16,
-}
-
-impl From<SocketAddr> for Endpoint {
-    #[inline]
-    fn from(socket: SocketAddr) -> Self {
-        Self {
-            address: socket.ip(),
-            port: socket.port(),
-        }
-    }
-}
-
-impl From<Endpoint> for SocketAddr {
-    #[inline]
-    fn from(endpoint: Endpoint) -> Self {
-        Self::new(endpoint.address, endpoint.port)
-    }
-}
-
-/// One conversation of a mapping.
+/// One conversation of a mapping. What each packet needs is in the first of two cache lines.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(super) struct Session {
     /// Nanoseconds since the origin, of the last packet that refreshed it.
     pub(super) seen: u64,
+    /// Nanoseconds that it stays after that.
+    pub(super) stays: u64,
+    pub(super) remote: Endpoint,
+    pub(super) conversation: Conversation,
     pub(super) mapping: u32,
+    pub(super) links: [Link; links::COUNT],
     /// Its number among all shards' sessions, and its slot in the ledger.
     pub(super) seat: u32,
-    pub(super) links: [Link; links::COUNT],
-    pub(super) conversation: Conversation,
-    pub(super) remote: Endpoint,
     /// The bucket of the wheel that it is in.
     pub(super) bucket: u16,
 }
@@ -80,7 +59,7 @@ pub(super) enum Goal {
     /// A published endpoint.
     Published(Endpoint),
     /// A port of this address, to be drawn.
-    Draw(IpAddr),
+    Draw(Address),
     /// What was drawn before a restart.
     Keep(Endpoint),
 }
@@ -92,9 +71,8 @@ impl Mapping {
         match goal {
             Goal::Own => self.kind == Kind::Own,
             Goal::Published(external) => self.kind == Kind::Published && self.external == external,
-            Goal::Draw(address) | Goal::Keep(Endpoint { address, .. }) => {
-                self.kind == Kind::Drawn && self.external.address == address
-            }
+            Goal::Draw(address) => self.kind == Kind::Drawn && self.external.address() == address,
+            Goal::Keep(external) => self.serves(Goal::Draw(external.address())),
         }
     }
 }

@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use vswitch_packet::Moment;
 
 use super::conversation::{Conversation, Side};
-use super::entry::{Endpoint, Goal, Kind};
-use super::shard::{Beginning, Stop};
+use super::entry::{Goal, Kind, Mapping};
+use super::ports::Place;
+use super::shard::{Beginning, Shard, Stop};
 use super::step::Step;
-use super::{Conntrack, Inside, parts};
+use super::{Conntrack, Inside};
 use crate::config::Filtering;
+use crate::endpoint::{Endpoint, Flow};
 use crate::nat::Admit;
 use crate::published::Published;
 use crate::refusal::Refusal;
@@ -17,12 +19,12 @@ use crate::tuple::{Owner, Protocol, Tuple};
 
 /// A packet from outside to one of the host's endpoints.
 #[derive(Clone, Copy)]
-struct Arrival {
-    protocol: Protocol,
-    external: Endpoint,
-    remote: Endpoint,
-    step: Step,
-    now: Moment,
+pub(crate) struct Inbound {
+    pub(crate) protocol: Protocol,
+    pub(crate) external: Endpoint,
+    pub(crate) remote: Endpoint,
+    pub(crate) step: Step,
+    pub(crate) now: Moment,
 }
 
 impl Conntrack {
@@ -40,24 +42,83 @@ impl Conntrack {
         published: &Published,
         now: Moment,
     ) -> Result<Inside, Refusal> {
-        // The host answers echo requests to its addresses itself.
-        if step == Step::Query || matches!(protocol, Protocol::Other(_)) {
-            return Err(Refusal::NotOurs);
-        }
-        let arrival = Arrival {
+        let arrival = Inbound {
             protocol,
             external: external.into(),
             remote: remote.into(),
             step,
             now,
         };
-        self.with_room(now, || {
-            let publication = || published.inside(protocol, external);
-            match self.to_mapping(&arrival, || publication().is_none()) {
+        let (owner, endpoint) = self.arrive(&arrival, published)?;
+        Ok(Inside {
+            owner,
+            endpoint: endpoint.into(),
+        })
+    }
+
+    /// As [`Conntrack::inbound`].
+    #[inline(always)]
+    pub(crate) fn arrive(
+        &self,
+        arrival: &Inbound,
+        published: &Published,
+    ) -> Result<(Owner, Endpoint), Refusal> {
+        match self.arrive_again(arrival) {
+            Some(inside) => Ok(inside),
+            None => self.arrive_anew(arrival, published),
+        }
+    }
+
+    /// A packet of a session of a mapping; `None` if there is none.
+    #[inline(always)]
+    fn arrive_again(&self, arrival: &Inbound) -> Option<(Owner, Endpoint)> {
+        let place = self.place(arrival)?;
+        let mut shard = self.lock(place.shard);
+        let mapping = shard.held_by(place.mapping, arrival)?;
+        let (owner, flow) = (mapping.owner, arrival.flow(mapping.inside));
+        // Most connections have a mapping of their own, which spares a look into the table.
+        let id = match mapping.sessions.only() {
+            Some(id) if shard.sessions[id].remote == flow.remote => id,
+            Some(_) => return None,
+            None => {
+                let hash = self.pool.keys.inside(flow.protocol, flow.inside);
+                shard.locate(&self.pool, hash, &flow)?
+            }
+        };
+        if shard.sessions[id].mapping != place.mapping || !shard.is_live(id, arrival.now) {
+            return None;
+        }
+        shard.advance(&self.pool, id, arrival.step, Side::Outside, arrival.now);
+        Some((owner, flow.inside))
+    }
+
+    /// Where the mapping may be that a packet is for. The host answers echo requests to its addresses
+    /// itself.
+    #[inline]
+    fn place(&self, arrival: &Inbound) -> Option<Place> {
+        if arrival.step == Step::Query {
+            return None;
+        }
+        self.pool.spaces.place(arrival.protocol, arrival.external)
+    }
+
+    /// A packet whose session was not there a moment ago.
+    #[cold]
+    fn arrive_anew(
+        &self,
+        arrival: &Inbound,
+        published: &Published,
+    ) -> Result<(Owner, Endpoint), Refusal> {
+        if arrival.step == Step::Query || matches!(arrival.protocol, Protocol::Other(_)) {
+            return Err(Refusal::NotOurs);
+        }
+        self.with_room(arrival.now, || {
+            let publication = || published.inside(arrival.protocol, arrival.external.into());
+            match self.to_mapping(arrival, || publication().is_none()) {
                 Some(result) => result,
                 None => match publication() {
                     Some((owner, inside)) => {
-                        self.to_published(&arrival, owner, inside.into(), published)
+                        self.to_published(arrival, owner, inside.into(), published)
                     }
                     None => Err(Stop::Refused(Refusal::NotOurs)),
                 },
@@ -78,16 +139,16 @@ impl Conntrack {
         published: &Published,
         now: Moment,
     ) -> Result<(), Refusal> {
-        let (protocol, inside, remote) = parts(tuple);
-        let hash = self.pool.keys.inside(protocol, inside);
+        let flow = Flow::from(tuple);
+        let hash = self.pool.keys.inside(flow.protocol, flow.inside);
         let admitted = match admit {
             Admit::Answers => false,
-            Admit::Openings => step == Step::Query || published.opens(protocol, tuple.inside),
+            Admit::Openings => step == Step::Query || published.opens(flow.protocol, tuple.inside),
             Admit::All => true,
         };
         self.with_room(now, || {
             let mut shard = self.shard_of(hash);
-            if let Some(id) = shard.find(&self.pool, hash, (protocol, inside, remote), now) {
+            if let Some(id) = shard.find(&self.pool, hash, &flow, now) {
                 let mapping = shard.mapping_of(id);
                 if mapping.kind == Kind::Own && mapping.owner == owner {
                     let conversation = &shard.sessions[id].conversation;
@@ -106,10 +167,8 @@ impl Conntrack {
             let begun = shard.begin(
                 &self.pool,
                 &Beginning {
-                    protocol,
-                    inside,
+                    flow,
                     hash,
-                    remote,
                     owner,
                     goal: Goal::Own,
                     filtering: Filtering::default(),
@@ -126,91 +185,64 @@ impl Conntrack {
     /// session of it is meant and another (`may_begin`) is to be asked.
     fn to_mapping(
         &self,
-        arrival: &Arrival,
+        arrival: &Inbound,
         may_begin: impl FnOnce() -> bool,
-    ) -> Option<Result<Inside, Stop>> {
-        let Arrival {
-            protocol,
-            external,
-            remote,
-            step,
-            now,
-        } = *arrival;
-        let place = self.pool.spaces.with(protocol, external.address, |space| {
-            space.place(external.port)
-        })?;
+    ) -> Option<Result<(Owner, Endpoint), Stop>> {
+        let Inbound { step, now, .. } = *arrival;
+        let place = self.place(arrival)?;
         let mut shard = self.lock(place.shard);
-        // Between looking and locking another may have come there.
-        let mapping = shard.mappings.get(place.mapping)?;
-        if mapping.external != external || mapping.protocol != protocol {
-            return None;
-        }
-        let inside = mapping.inside;
-        let answer = Inside {
-            owner: mapping.owner,
-            endpoint: inside.into(),
-        };
-        let filtering = mapping.filtering;
-        let hash = self.pool.keys.inside(protocol, inside);
-        if let Some(id) = shard.find(&self.pool, hash, (protocol, inside, remote), now)
+        let mapping = shard.held_by(place.mapping, arrival)?;
+        let (owner, filtering) = (mapping.owner, mapping.filtering);
+        let flow = arrival.flow(mapping.inside);
+        let hash = self.pool.keys.inside(flow.protocol, flow.inside);
+        if let Some(id) = shard.find(&self.pool, hash, &flow, now)
             && shard.sessions[id].mapping == place.mapping
         {
             shard.advance(&self.pool, id, step, Side::Outside, now);
-            return Some(Ok(answer));
+            return Some(Ok((owner, flow.inside)));
         }
         if !may_begin() {
             return None;
         }
-        if !shard.admits(&self.pool, place.mapping, remote, step, now) {
+        if !shard.admits(&self.pool, place.mapping, flow.remote, step, now) {
             return Some(Err(Stop::Refused(Refusal::Filtered)));
         }
         let begun = shard.begin(
             &self.pool,
             &Beginning {
-                protocol,
-                inside,
+                flow,
                 hash,
-                remote,
-                owner: answer.owner,
-                goal: Goal::Draw(external.address),
+                owner,
+                goal: Goal::Draw(arrival.external.address()),
                 filtering,
                 conversation: Conversation::begin(step, Side::Outside),
                 published: &Published::default(),
                 now,
             },
         );
-        Some(begun.map(|_| answer))
+        Some(begun.map(|_| (owner, flow.inside)))
     }
 
     /// A packet to a published endpoint.
     fn to_published(
         &self,
-        arrival: &Arrival,
+        arrival: &Inbound,
         owner: Owner,
         inside: Endpoint,
         published: &Published,
-    ) -> Result<Inside, Stop> {
-        let Arrival {
-            protocol,
-            external,
-            remote,
-            step,
-            now,
-        } = *arrival;
-        let answer = Inside {
-            owner,
-            endpoint: inside.into(),
-        };
-        let hash = self.pool.keys.inside(protocol, inside);
+    ) -> Result<(Owner, Endpoint), Stop> {
+        let Inbound { step, now, .. } = *arrival;
+        let flow = arrival.flow(inside);
+        let hash = self.pool.keys.inside(flow.protocol, inside);
         let mut shard = self.shard_of(hash);
-        if let Some(id) = shard.find(&self.pool, hash, (protocol, inside, remote), now) {
+        if let Some(id) = shard.find(&self.pool, hash, &flow, now) {
             let mapping = shard.mapping_of(id);
             if mapping.owner != owner {
                 return Err(Stop::Refused(Refusal::Filtered));
             }
-            if mapping.serves(Goal::Published(external)) {
+            if mapping.serves(Goal::Published(arrival.external)) {
                 shard.advance(&self.pool, id, step, Side::Outside, now);
-                return Ok(answer);
+                return Ok((owner, inside));
             }
         }
         if !step.may_begin() {
@@ -219,26 +251,46 @@ impl Conntrack {
         let begun = shard.begin(
             &self.pool,
             &Beginning {
-                protocol,
-                inside,
+                flow,
                 hash,
-                remote,
                 owner,
-                goal: Goal::Published(external),
+                goal: Goal::Published(arrival.external),
                 filtering: Filtering::EndpointIndependent,
                 conversation: Conversation::begin(step, Side::Outside),
                 published,
                 now,
             },
         );
-        begun.map(|_| answer)
+        begun.map(|_| (owner, inside))
+    }
+}
+
+impl Inbound {
+    /// The conversation it is of, if it is for `inside`.
+    #[inline]
+    const fn flow(&self, inside: Endpoint) -> Flow {
+        Flow {
+            protocol: self.protocol,
+            inside,
+            remote: self.remote,
+        }
+    }
+}
+
+impl Shard {
+    /// A mapping, if it holds the endpoint that a packet is for: between looking and locking another may
+    /// have come there.
+    #[inline]
+    fn held_by(&self, mapping: u32, arrival: &Inbound) -> Option<&Mapping> {
+        self.mappings.get(mapping).filter(|mapping| {
+            mapping.external == arrival.external && mapping.protocol == arrival.protocol
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conntrack::ports::Place;
     use crate::host_ports::AllFree;
     use crate::{Config, Outbound, Timeouts};
 
@@ -272,7 +324,7 @@ mod tests {
         let external = table.outbound(&tuple, Step::Plain, &way, now).unwrap();
         let other = at("192.0.2.1:6000");
         let spaces = &table.pool.spaces;
-        let space = spaces.get_or_add(Protocol::Udp, external.ip());
+        let space = spaces.get_or_add(Protocol::Udp, external.ip().into());
         let Place { shard, mapping } = space.place(external.port()).unwrap();
         for mapping in [mapping, mapping + 1, u32::MAX] {
             space.settle(other.port(), Place { shard, mapping });

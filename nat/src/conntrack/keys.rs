@@ -1,12 +1,11 @@
 //! Hashes of what sessions and mappings are found by.
 
 use std::hash::Hasher;
-use std::net::IpAddr;
 
 use foldhash::SharedSeed;
 use foldhash::fast::FoldHasher;
 
-use super::entry::Endpoint;
+use crate::endpoint::{Address, Endpoint};
 use crate::tuple::Protocol;
 
 /// Keyed hashes: who chooses addresses and ports cannot choose which of them collide.
@@ -34,30 +33,28 @@ impl Keys {
             Protocol::Echo => 0x400,
             Protocol::Other(number) => u32::from(number),
         };
-        let ports = protocol << 16 | u32::from(inside.port);
-        self.endpoint(self.seed, inside.address, ports)
+        self.hash(self.seed, inside, protocol)
     }
 
     /// Of a session, from the hash of its inside endpoint.
     #[inline]
     pub(super) fn session(&self, inside: u64, remote: Endpoint) -> u64 {
-        self.endpoint(inside, remote.address, u32::from(remote.port))
+        self.hash(inside, remote, 0)
     }
 
     /// Of a mapping's sessions with one remote address.
     #[inline]
-    pub(super) fn peer(&self, mapping: u32, remote: IpAddr) -> u64 {
-        self.endpoint(self.seed, remote, mapping)
+    pub(super) fn peer(&self, mapping: u32, remote: Address) -> u64 {
+        self.hash(self.seed, Endpoint::new(remote, 0), mapping)
     }
 
     #[inline]
-    fn endpoint(&self, seed: u64, address: IpAddr, extra: u32) -> u64 {
+    fn hash(&self, seed: u64, endpoint: Endpoint, extra: u32) -> u64 {
         let mut hasher = FoldHasher::with_seed(seed, &self.shared);
-        match address {
-            IpAddr::V4(v4) => hasher.write_u64(u64::from(v4.to_bits())),
-            IpAddr::V6(v6) => hasher.write_u128(v6.to_bits()),
-        }
-        hasher.write_u32(extra);
+        let [first, second, rest] = endpoint.words();
+        hasher.write_u64(first);
+        hasher.write_u64(second);
+        hasher.write_u64(rest | u64::from(extra) << 32);
         hasher.finish()
     }
 }

@@ -1,14 +1,14 @@
 //! Mappings come and go with their sessions.
 
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::Pool;
-use super::entry::{Endpoint, Goal, Kind, Mapping};
+use super::entry::{Goal, Kind, Mapping};
 use super::list::List;
 use super::ports::{Place, PortSpace, Wish};
 use super::shard::{Beginning, Shard};
+use crate::endpoint::{Address, Endpoint};
 use crate::refusal::Refusal;
 use crate::tuple::Protocol;
 
@@ -18,8 +18,8 @@ impl Shard {
     pub(super) fn map(&mut self, pool: &Pool, new: &Beginning<'_>) -> Result<u32, Refusal> {
         let known = self.by_inside.find(new.hash, |&id| {
             let mapping = &self.mappings[id];
-            mapping.inside == new.inside
-                && mapping.protocol == new.protocol
+            mapping.inside == new.flow.inside
+                && mapping.protocol == new.flow.protocol
                 && mapping.serves(new.goal)
         });
         if let Some(&id) = known {
@@ -33,19 +33,22 @@ impl Shard {
         }
 
         let (kind, external, space) = match new.goal {
-            Goal::Own => (Kind::Own, new.inside, None),
+            Goal::Own => (Kind::Own, new.flow.inside, None),
             Goal::Published(external) => {
-                let space = pool.spaces.get_or_add(new.protocol, external.address);
+                let space = pool
+                    .spaces
+                    .get_or_add(new.flow.protocol, external.address());
                 // A mapping that is older than the publication may have it.
-                let space = space.reserve(external.port).then_some(space);
+                let space = space.reserve(external.port()).then_some(space);
                 (Kind::Published, external, space)
             }
             Goal::Draw(address) => {
                 let ports = pool.config.ports.clone();
-                let (external, space) = draw(pool, new, address, new.inside.port, ports)?;
+                let (external, space) = draw(pool, new, address, new.flow.inside.port(), ports)?;
                 (Kind::Drawn, external, Some(space))
             }
-            Goal::Keep(Endpoint { address, port }) => {
+            Goal::Keep(external) => {
+                let (address, port) = (external.address(), external.port());
                 #[allow(clippy::reversed_empty_ranges, reason = "that port or none")]
                 let (external, space) = draw(pool, new, address, port, 1..=0)?;
                 (Kind::Drawn, external, Some(space))
@@ -54,9 +57,9 @@ impl Shard {
         let id = self.mappings.insert(Mapping {
             owner: new.owner,
             sessions: List::EMPTY,
-            inside: new.inside,
+            inside: new.flow.inside,
             external,
-            protocol: new.protocol,
+            protocol: new.flow.protocol,
             kind,
             filtering: new.filtering,
             space: space.clone(),
@@ -71,7 +74,7 @@ impl Shard {
                 shard: self.number,
                 mapping: id,
             };
-            space.settle(external.port, place);
+            space.settle(external.port(), place);
         }
         Ok(id)
     }
@@ -92,7 +95,7 @@ impl Shard {
                 .give_back(mapping.protocol, external.into());
         }
         if let Some(space) = mapping.space {
-            space.release(external.port);
+            space.release(external.port());
         }
     }
 }
@@ -101,7 +104,7 @@ impl Shard {
 fn draw(
     pool: &Pool,
     new: &Beginning<'_>,
-    address: IpAddr,
+    address: Address,
     port: u16,
     ports: RangeInclusive<u16>,
 ) -> Result<(Endpoint, Arc<PortSpace>), Refusal> {
@@ -111,9 +114,9 @@ fn draw(
         published: new.published,
         host_ports: pool.config.host_ports.as_ref(),
     };
-    let space = pool.spaces.get_or_add(new.protocol, address);
+    let space = pool.spaces.get_or_add(new.flow.protocol, address);
     let port = space
         .draw(&wish, || pool.dice.throw())
         .ok_or(Refusal::PortsExhausted)?;
-    Ok((Endpoint { address, port }, space))
+    Ok((Endpoint::new(address, port), space))
 }

@@ -2,16 +2,18 @@
 
 use super::Pool;
 use super::conversation::Worth;
-use super::entry::{Endpoint, Session};
+use super::entry::Session;
 use super::list::{List, links};
 use super::record::Saved;
-use super::shard::Shard;
+use super::shard::{Found, Shard};
 use super::slab::Slab;
+use crate::endpoint::Endpoint;
 
 impl Shard {
     /// Puts a new session where it is to be found.
     pub(super) fn link(&mut self, pool: &Pool, id: u32, hash: u64) {
-        let deadline = self.deadline(pool, id);
+        self.set_stay(pool, id);
+        let deadline = self.deadline(id);
         let (mapping, remote) = (self.sessions[id].mapping, self.sessions[id].remote);
         let worth = self.sessions[id].conversation.phase.worth();
 
@@ -23,15 +25,19 @@ impl Shard {
         }
 
         let (sessions, mappings) = (&self.sessions, &self.mappings);
+        let found = Found {
+            session: id,
+            mapping,
+        };
         self.by_tuple
-            .insert_unique(pool.keys.session(hash, remote), id, |&id| {
-                let session = &sessions[id];
-                let mapping = &mappings[session.mapping];
+            .insert_unique(pool.keys.session(hash, remote), found, |found| {
+                let session = &sessions[found.session];
+                let mapping = &mappings[found.mapping];
                 let hash = pool.keys.inside(mapping.protocol, mapping.inside);
                 pool.keys.session(hash, session.remote)
             });
 
-        let hash_of_peer = pool.keys.peer(mapping, remote.address);
+        let hash_of_peer = pool.keys.peer(mapping, remote.address());
         let known = self.peers.find_mut(hash_of_peer, |list| {
             is_peer(&self.sessions, list, mapping, remote)
         });
@@ -44,7 +50,7 @@ impl Shard {
             self.peers.insert_unique(hash_of_peer, list, |list| {
                 list.first().map_or(0, |id| {
                     let session = &sessions[id];
-                    pool.keys.peer(session.mapping, session.remote.address)
+                    pool.keys.peer(session.mapping, session.remote.address())
                 })
             });
         }
@@ -58,7 +64,7 @@ impl Shard {
         let entry = &self.mappings[mapping];
         let hash = pool.keys.inside(entry.protocol, entry.inside);
 
-        let hash_of_peer = pool.keys.peer(mapping, remote.address);
+        let hash_of_peer = pool.keys.peer(mapping, remote.address());
         if let Ok(mut found) = self.peers.find_entry(hash_of_peer, |list| {
             is_peer(&self.sessions, list, mapping, remote)
         }) {
@@ -69,7 +75,7 @@ impl Shard {
         }
         if let Ok(found) = self
             .by_tuple
-            .find_entry(pool.keys.session(hash, remote), |&other| other == id)
+            .find_entry(pool.keys.session(hash, remote), |found| found.session == id)
         {
             found.remove();
         }
@@ -93,6 +99,7 @@ impl Shard {
     }
 
     /// A session's state has changed: it has another worth, another timeout, and is written anew.
+    #[cold]
     pub(super) fn revalue(&mut self, pool: &Pool, id: u32, before: Worth) {
         let worth = self.sessions[id].conversation.phase.worth();
         if worth != before {
@@ -103,7 +110,8 @@ impl Shard {
                 holding.quota.leave(before);
                 holding.quota.enter(worth);
             }
-            let deadline = self.deadline(pool, id);
+            self.set_stay(pool, id);
+            let deadline = self.deadline(id);
             self.wheel.remove(&mut self.sessions, id);
             self.wheel.insert(&mut self.sessions, id, deadline);
         }
@@ -138,6 +146,6 @@ pub(super) fn is_peer(
 ) -> bool {
     list.first().is_some_and(|id| {
         let session = &sessions[id];
-        session.mapping == mapping && session.remote.address == remote.address
+        session.mapping == mapping && session.remote.address() == remote.address()
     })
 }

@@ -31,16 +31,17 @@ use crossbeam::utils::CachePadded;
 use vswitch_packet::Moment;
 
 use crate::config::Config;
+use crate::endpoint::{Endpoint, Flow};
 use crate::published::Published;
 use crate::refusal::Refusal;
 use crate::tuple::{Owner, Protocol, Tuple};
 
-use entry::Endpoint;
 use keys::Keys;
 use ports::{Dice, PortSpaces};
 use quota::{Quotas, Seats};
 use shard::{Shard, Stop};
 
+pub(crate) use inbound::Inbound;
 pub use step::{Step, flag};
 
 /// A power of two.
@@ -103,9 +104,10 @@ impl Conntrack {
     /// about (RFC 5508 REQ-6).
     #[must_use]
     pub fn external_of(&self, tuple: &Tuple, now: Moment) -> Option<SocketAddr> {
-        let hash = self.pool.keys.inside(tuple.protocol, tuple.inside.into());
+        let flow = Flow::from(tuple);
+        let hash = self.pool.keys.inside(flow.protocol, flow.inside);
         let shard = self.shard_of(hash);
-        let id = shard.find(&self.pool, hash, parts(tuple), now)?;
+        let id = shard.find(&self.pool, hash, &flow, now)?;
         Some(shard.mapping_of(id).external.into())
     }
 
@@ -120,9 +122,14 @@ impl Conntrack {
         now: Moment,
     ) -> Option<Inside> {
         let leads = |inside: Endpoint| {
+            let flow = Flow {
+                protocol,
+                inside,
+                remote: remote.into(),
+            };
             let hash = self.pool.keys.inside(protocol, inside);
             let shard = self.shard_of(hash);
-            let id = shard.find(&self.pool, hash, (protocol, inside, remote.into()), now)?;
+            let id = shard.find(&self.pool, hash, &flow, now)?;
             let mapping = shard.mapping_of(id);
             (mapping.external == external.into()).then(|| Inside {
                 owner: mapping.owner,
@@ -130,9 +137,7 @@ impl Conntrack {
             })
         };
         let mapped = || {
-            let place = self.pool.spaces.with(protocol, external.ip(), |space| {
-                space.place(external.port())
-            })?;
+            let place = self.pool.spaces.place(protocol, external.into())?;
             let shard = self.lock(place.shard);
             let inside = shard.mappings.get(place.mapping)?.inside;
             drop(shard);
@@ -144,12 +149,7 @@ impl Conntrack {
     /// Whether there is a mapping at an external endpoint. Published ports are not asked.
     #[must_use]
     pub fn maps(&self, protocol: Protocol, external: SocketAddr) -> bool {
-        self.pool
-            .spaces
-            .with(protocol, external.ip(), |space| {
-                space.place(external.port())
-            })
-            .is_some()
+        self.pool.spaces.place(protocol, external.into()).is_some()
     }
 
     #[inline]
@@ -166,6 +166,7 @@ impl Conntrack {
     }
 
     /// Does what `attempt` does, and again after making room if that is what it wants.
+    #[inline(never)]
     fn with_room<T>(
         &self,
         now: Moment,
@@ -194,9 +195,4 @@ impl Conntrack {
             refusal
         })
     }
-}
-
-#[inline]
-fn parts(tuple: &Tuple) -> (Protocol, Endpoint, Endpoint) {
-    (tuple.protocol, tuple.inside.into(), tuple.remote.into())
 }

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 
 use vswitch_packet::Moment;
 
+use super::Conntrack;
 use super::conversation::{Conversation, Side};
-use super::entry::{Endpoint, Goal};
+use super::entry::Goal;
 use super::shard::{Beginning, Stop};
 use super::step::Step;
-use super::{Conntrack, parts};
+use crate::endpoint::{Endpoint, Flow};
 use crate::nat::Outbound;
 use crate::refusal::Refusal;
 use crate::tuple::{Protocol, Tuple};
@@ -27,28 +28,67 @@ impl Conntrack {
         way: &Outbound<'_>,
         now: Moment,
     ) -> Result<SocketAddr, Refusal> {
-        let (protocol, inside, remote) = parts(tuple);
-        let hash = self.pool.keys.inside(protocol, inside);
+        let external = self.leave(&tuple.into(), step, way, now);
+        external.map(SocketAddr::from)
+    }
+
+    /// As [`Conntrack::outbound`].
+    #[inline(always)]
+    pub(crate) fn leave(
+        &self,
+        flow: &Flow,
+        step: Step,
+        way: &Outbound<'_>,
+        now: Moment,
+    ) -> Result<Endpoint, Refusal> {
+        let hash = self.pool.keys.inside(flow.protocol, flow.inside);
+        {
+            let mut shard = self.shard_of(hash);
+            if let Some(id) = shard.find(&self.pool, hash, flow, now) {
+                let mapping = shard.mapping_of(id);
+                if mapping.owner == way.owner {
+                    let external = mapping.external;
+                    shard.advance(&self.pool, id, step, Side::Inside, now);
+                    return Ok(external);
+                }
+            }
+        }
+        self.leave_anew(flow, hash, step, way, now)
+    }
+
+    /// A packet whose session was not there a moment ago, or is another owner's.
+    #[cold]
+    fn leave_anew(
+        &self,
+        flow: &Flow,
+        hash: u64,
+        step: Step,
+        way: &Outbound<'_>,
+        now: Moment,
+    ) -> Result<Endpoint, Refusal> {
         self.with_room(now, || {
             let mut shard = self.shard_of(hash);
-            if let Some(id) = shard.find(&self.pool, hash, (protocol, inside, remote), now) {
+            if let Some(id) = shard.find(&self.pool, hash, flow, now) {
                 let mapping = shard.mapping_of(id);
                 if mapping.owner != way.owner {
                     return Err(Stop::Refused(Refusal::Filtered));
                 }
                 let external = mapping.external;
                 shard.advance(&self.pool, id, step, Side::Inside, now);
-                return Ok(external.into());
+                return Ok(external);
             }
             let goal = match way.source {
                 None => Goal::Own,
-                Some(_) if matches!(protocol, Protocol::Other(_)) => {
+                Some(_) if matches!(flow.protocol, Protocol::Other(_)) => {
                     return Err(Stop::Refused(Refusal::Untranslatable));
                 }
-                Some(address) => match way.published.external(protocol, tuple.inside, address) {
-                    Some(port) => Goal::Published(Endpoint { address, port }),
-                    None => Goal::Draw(address),
-                },
+                Some(address) => {
+                    let inside = flow.inside.into();
+                    match way.published.external(flow.protocol, inside, address) {
+                        Some(port) => Goal::Published(Endpoint::new(address.into(), port)),
+                        None => Goal::Draw(address.into()),
+                    }
+                }
             };
             if !step.may_begin() {
                 return Err(Stop::Refused(Refusal::Filtered));
@@ -56,10 +96,8 @@ impl Conntrack {
             let id = shard.begin(
                 &self.pool,
                 &Beginning {
-                    protocol,
-                    inside,
+                    flow: *flow,
                     hash,
-                    remote,
                     owner: way.owner,
                     goal,
                     filtering: way.filtering,
@@ -68,7 +106,7 @@ impl Conntrack {
                     now,
                 },
             )?;
-            Ok(shard.mapping_of(id).external.into())
+            Ok(shard.mapping_of(id).external)
         })
     }
 }

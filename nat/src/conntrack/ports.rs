@@ -1,13 +1,14 @@
 //! The ports of the host's addresses: which are taken by a mapping, and by which.
 
 use std::hash::Hasher;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 
+use crate::endpoint::{Address, Endpoint};
 use crate::host_ports::HostPorts;
 use crate::published::Published;
 use crate::tuple::Protocol;
@@ -41,7 +42,7 @@ impl Place {
 
 /// The ports of one address for one protocol.
 pub(super) struct PortSpace {
-    address: IpAddr,
+    address: Address,
     protocol: Protocol,
     /// A bit for each port that is taken.
     taken: Box<[AtomicU64]>,
@@ -61,7 +62,7 @@ pub(super) struct Wish<'w> {
 }
 
 impl PortSpace {
-    fn new(address: IpAddr, protocol: Protocol) -> Self {
+    fn new(address: Address, protocol: Protocol) -> Self {
         let zeros = |count| (0..count).map(|_| AtomicU64::new(0)).collect();
         Self {
             address,
@@ -69,6 +70,18 @@ impl PortSpace {
             taken: zeros(PORTS / 64),
             places: zeros(PORTS),
             closed: AtomicBool::new(false),
+        }
+    }
+
+    #[inline]
+    fn is_of(&self, protocol: Protocol, address: Address) -> bool {
+        self.protocol == protocol && self.address == address
+    }
+
+    /// If it is of that address.
+    fn set_closed(&self, address: Address, closed: bool) {
+        if self.address == address {
+            self.closed.store(closed, Ordering::SeqCst);
         }
     }
 
@@ -172,7 +185,7 @@ struct Search<'s> {
 
 impl Search<'_> {
     fn attempt(&mut self, port: u16) -> bool {
-        let external = SocketAddr::new(self.space.address, port);
+        let external = self.external(port);
         let protocol = self.space.protocol;
         if self.wish.published.covering(protocol, external).is_some() || !self.space.reserve(port) {
             return false;
@@ -184,6 +197,10 @@ impl Search<'_> {
             return false;
         }
         true
+    }
+
+    fn external(&self, port: u16) -> SocketAddr {
+        Endpoint::new(self.space.address, port).into()
     }
 
     /// Identifiers of echo requests are not shared with the host.
@@ -202,7 +219,7 @@ impl Search<'_> {
                 at = u32::from(kept) + 1;
                 continue;
             }
-            let external = SocketAddr::new(self.space.address, port);
+            let external = self.external(port);
             let covering = self.wish.published.covering(self.space.protocol, external);
             if covering.is_none() && self.attempt(port) {
                 return Some(port);
@@ -219,65 +236,98 @@ impl Search<'_> {
 /// read with every packet from outside.
 #[derive(Default)]
 pub(super) struct PortSpaces {
-    spaces: ArcSwap<Vec<Arc<PortSpace>>>,
+    /// Of the addresses that came first. To read them takes no more than a load, because they stay for
+    /// ever, also when the host has the address no more.
+    first: [OnceLock<Arc<PortSpace>>; FIRST],
+    /// Of the others.
+    more: ArcSwap<Vec<Arc<PortSpace>>>,
 }
 
+/// Four addresses with TCP, UDP, SCTP and echo: half a MB each.
+const FIRST: usize = 16;
+
 impl PortSpaces {
-    /// Calls `then` with the space, if there is one.
+    /// Where the mapping at an external endpoint may be; see [`PortSpace::place`].
     #[inline]
-    pub(super) fn with<T>(
-        &self,
-        protocol: Protocol,
-        address: IpAddr,
-        then: impl FnOnce(&PortSpace) -> Option<T>,
-    ) -> Option<T> {
-        let spaces = self.spaces.load();
-        let space = spaces
-            .iter()
-            .find(|space| space.protocol == protocol && space.address == address)?;
-        then(space)
+    pub(super) fn place(&self, protocol: Protocol, external: Endpoint) -> Option<Place> {
+        match self.find_first(protocol, external.address()) {
+            Some(space) => space.place(external.port()),
+            None => self.place_among_more(protocol, external),
+        }
     }
 
-    pub(super) fn get_or_add(&self, protocol: Protocol, address: IpAddr) -> Arc<PortSpace> {
-        let find = |spaces: &[Arc<PortSpace>]| {
-            let mut spaces = spaces.iter();
-            spaces
-                .find(|space| space.protocol == protocol && space.address == address)
-                .map(Arc::clone)
-        };
-        if let Some(space) = find(&self.spaces.load()) {
-            return space;
+    #[inline]
+    fn find_first(&self, protocol: Protocol, address: Address) -> Option<&Arc<PortSpace>> {
+        let mut there = self.first.iter().map_while(OnceLock::get);
+        there.find(|space| space.is_of(protocol, address))
+    }
+
+    #[cold]
+    fn place_among_more(&self, protocol: Protocol, external: Endpoint) -> Option<Place> {
+        let more = self.more.load();
+        let space = find(&more, protocol, external.address())?;
+        space.place(external.port())
+    }
+
+    pub(super) fn get_or_add(&self, protocol: Protocol, address: Address) -> Arc<PortSpace> {
+        if let Some(space) = self.find_first(protocol, address) {
+            return Arc::clone(space);
+        }
+        if let Some(space) = find(&self.more.load(), protocol, address) {
+            return Arc::clone(space);
         }
         let mut added = Arc::new(PortSpace::new(address, protocol));
-        self.spaces.rcu(|spaces| {
-            let mut spaces = Vec::clone(spaces);
-            match find(&spaces) {
-                // Another thread was quicker.
-                Some(space) => added = space,
-                None => spaces.push(Arc::clone(&added)),
+        for place in &self.first {
+            let space = place.get_or_init(|| Arc::clone(&added));
+            // It is ours, or another thread was quicker with the same.
+            if space.is_of(protocol, address) {
+                return Arc::clone(space);
             }
-            spaces
+        }
+        self.more.rcu(|more| {
+            let mut more = Vec::clone(more);
+            match find(&more, protocol, address) {
+                // Another thread was quicker.
+                Some(space) => added = Arc::clone(space),
+                None => more.push(Arc::clone(&added)),
+            }
+            more
         });
         added
     }
 
     /// From now on no mapping finds a port at this address; those there are, are still to be ended.
-    pub(super) fn close(&self, address: IpAddr) {
-        let spaces = self.spaces.load();
-        for space in spaces.iter().filter(|space| space.address == address) {
-            space.closed.store(true, Ordering::SeqCst);
+    pub(super) fn close(&self, address: Address) {
+        self.set_closed(address, true);
+        for space in self.more.load().iter() {
+            space.set_closed(address, true);
         }
     }
 
-    /// Takes out what was closed. Not before its mappings have ended: the address may come back,
-    /// and would have two mappings at one port.
-    pub(super) fn remove_closed(&self, address: IpAddr) {
-        self.spaces.rcu(|spaces| {
-            let mut spaces = Vec::clone(spaces);
-            spaces.retain(|space| space.address != address || !space.closed.load(Ordering::SeqCst));
-            spaces
+    /// Takes out what was closed, or makes it ready for the address to come back. Not before its mappings
+    /// have ended: it would have two mappings at one port.
+    pub(super) fn remove_closed(&self, address: Address) {
+        self.set_closed(address, false);
+        self.more.rcu(|more| {
+            let mut more = Vec::clone(more);
+            more.retain(|space| space.address != address || !space.closed.load(Ordering::SeqCst));
+            more
         });
     }
+
+    fn set_closed(&self, address: Address, closed: bool) {
+        for space in self.first.iter().filter_map(OnceLock::get) {
+            space.set_closed(address, closed);
+        }
+    }
+}
+
+fn find(
+    spaces: &[Arc<PortSpace>],
+    protocol: Protocol,
+    address: Address,
+) -> Option<&Arc<PortSpace>> {
+    spaces.iter().find(|space| space.is_of(protocol, address))
 }
 
 /// Random numbers from a secret: a hash of how many there were before (RFC 6056 §3.3.3 has such an
@@ -310,8 +360,16 @@ mod tests {
 
     #[test]
     fn a_closed_space_gives_no_port_and_makes_way_later() {
-        let address = IpAddr::from([192, 0, 2, 1]);
         let spaces = PortSpaces::default();
+        // One of the first, and one of the others.
+        let others = (0..FIRST as u8).map(|n| Address::v4([192, 0, 2, n]));
+        for address in others.chain([Address::v4([198, 51, 100, 1])]) {
+            makes_way(&spaces, address);
+        }
+        assert_eq!(spaces.more.load().len(), 1);
+    }
+
+    fn makes_way(spaces: &PortSpaces, address: Address) {
         let before = spaces.get_or_add(Protocol::Udp, address);
         assert!(before.reserve(1));
         spaces.close(address);
@@ -319,6 +377,7 @@ mod tests {
         // While mappings are being ended it is the only one.
         let meanwhile = spaces.get_or_add(Protocol::Udp, address);
         assert!(Arc::ptr_eq(&before, &meanwhile));
+        before.release(1);
         spaces.remove_closed(address);
         let after = spaces.get_or_add(Protocol::Udp, address);
         assert!(after.reserve(1) && !after.reserve(1));
@@ -348,7 +407,7 @@ mod tests {
     fn what_the_host_keeps_is_passed_over_and_all_else_is_found() {
         let kept = 20_000..=40_000;
         assert!(kept.len() > 10 * REFUSALS);
-        let space = PortSpace::new(IpAddr::from([192, 0, 2, 1]), Protocol::Udp);
+        let space = PortSpace::new(Address::v4([192, 0, 2, 1]), Protocol::Udp);
         let wish = Wish {
             port: 30_000,
             ports: 19_000..=41_000,
@@ -364,7 +423,7 @@ mod tests {
 
     #[test]
     fn a_search_goes_all_around() {
-        let space = PortSpace::new(IpAddr::from([192, 0, 2, 1]), Protocol::Udp);
+        let space = PortSpace::new(Address::v4([192, 0, 2, 1]), Protocol::Udp);
         assert_eq!(space.any_taken(&(100..=200), 7), None);
         assert!(space.reserve(150) && space.reserve(99) && space.reserve(201));
         for random in 0..300 {

@@ -2,9 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use vswitch_packet::ip::Version;
+
 use super::conversation::Phase;
-use super::entry::{Endpoint, Kind};
+use super::entry::Kind;
 use crate::config::Filtering;
+use crate::endpoint::Endpoint;
 use crate::ledger::Record;
 use crate::tuple::Protocol;
 
@@ -37,12 +40,12 @@ impl Saved {
     pub(super) fn pack(&self) -> Record {
         let mut bytes = [0; 64];
         for (n, endpoint) in [self.inside, self.external, self.remote].iter().enumerate() {
-            let address = match endpoint.address {
+            let address = match endpoint.address().into() {
                 IpAddr::V4(v4) => u128::from(v4.to_bits()),
                 IpAddr::V6(v6) => v6.to_bits(),
             };
             bytes[16 * n..16 * (n + 1)].copy_from_slice(&address.to_le_bytes());
-            bytes[48 + 2 * n..50 + 2 * n].copy_from_slice(&endpoint.port.to_le_bytes());
+            bytes[48 + 2 * n..50 + 2 * n].copy_from_slice(&endpoint.port().to_le_bytes());
         }
         (bytes[54], bytes[55]) = match self.protocol {
             Protocol::Tcp => (1, 0),
@@ -53,7 +56,7 @@ impl Saved {
         };
         bytes[56] = (self.phase as u8) << 4 | self.lasting;
         let filtering = FILTERINGS.iter().position(|&f| f == self.filtering);
-        bytes[57] = u8::from(self.inside.address.is_ipv6())
+        bytes[57] = u8::from(self.inside.address().version() == Version::V6)
             | (self.kind as u8) << 1
             | (filtering.unwrap_or_default() as u8) << 3;
         bytes[58] = LAYOUT;
@@ -84,7 +87,7 @@ impl Saved {
                 IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(address).ok()?))
             };
             let port = u16::from_le_bytes(*bytes[48 + 2 * n..].first_chunk()?);
-            Some(Endpoint { address, port })
+            Some(Endpoint::new(address.into(), port))
         };
         let saved = Self {
             protocol: match bytes[54] {
@@ -130,7 +133,7 @@ mod tests {
             } else {
                 IpAddr::V4(Ipv4Addr::from_bits(address as u32))
             };
-            Endpoint { address, port }
+            Endpoint::new(address.into(), port)
         }
     }
 

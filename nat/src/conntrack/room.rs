@@ -1,13 +1,12 @@
 //! Who gives way when there is no room.
 
-use std::net::IpAddr;
-
 use vswitch_packet::Moment;
 
 use super::conversation::Worth;
-use super::entry::{Endpoint, Kind};
+use super::entry::Kind;
 use super::shard::{Cause, Stop};
 use super::{Conntrack, SHARDS};
+use crate::endpoint::{Address, Endpoint};
 use crate::tuple::{Owner, Protocol};
 
 impl Conntrack {
@@ -53,7 +52,7 @@ impl Conntrack {
 
     /// Ends a mapping that holds one of an address's ports, the least valuable of a few at random:
     /// if one owner has taken all, it is one of its.
-    fn free_port(&self, newcomer: Owner, protocol: Protocol, address: IpAddr) -> bool {
+    fn free_port(&self, newcomer: Owner, protocol: Protocol, address: Address) -> bool {
         const LOOKS: usize = 16;
 
         let space = self.pool.spaces.get_or_add(protocol, address);
@@ -63,7 +62,7 @@ impl Conntrack {
             let shard = self.lock(place.shard);
             let mapping = shard.mappings.get(place.mapping)?;
             let worth = shard.worth_of(place.mapping);
-            let external = Endpoint { address, port };
+            let external = Endpoint::new(address, port);
             // A published port is of no use to a newcomer.
             let fits = mapping.kind == Kind::Drawn
                 && mapping.external == external
@@ -105,7 +104,7 @@ impl Conntrack {
         let mut shard = self.lock(number);
         // Another thread may have ended it: then there is room.
         if let Some(id) = shard.oldest(owner, worth) {
-            let expired = shard.deadline(&self.pool, id) <= now.as_nanos();
+            let expired = shard.deadline(id) <= now.as_nanos();
             let cause = if expired {
                 Cause::Expired
             } else {

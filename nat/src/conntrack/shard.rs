@@ -1,6 +1,5 @@
 //! A part of the table, under one lock: mappings, and all sessions of each.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashTable};
@@ -8,7 +7,7 @@ use vswitch_packet::Moment;
 
 use super::Pool;
 use super::conversation::{Conversation, Side, Worth};
-use super::entry::{Endpoint, Goal, Kind, Mapping, Session};
+use super::entry::{Goal, Kind, Mapping, Session};
 use super::list::{Link, List, links};
 use super::membership::is_peer;
 use super::quota::Quota;
@@ -16,6 +15,7 @@ use super::slab::Slab;
 use super::step::Step;
 use super::wheel::Wheel;
 use crate::config::Filtering;
+use crate::endpoint::{Address, Endpoint, Flow};
 use crate::published::Published;
 use crate::refusal::Refusal;
 use crate::tuple::{Owner, Protocol};
@@ -25,7 +25,7 @@ pub(super) struct Shard {
     pub(super) sessions: Slab<Session>,
     pub(super) mappings: Slab<Mapping>,
     pub(super) by_inside: HashTable<u32>,
-    pub(super) by_tuple: HashTable<u32>,
+    pub(super) by_tuple: HashTable<Found>,
     /// By mapping and remote address: whom a mapping has talked to.
     pub(super) peers: HashTable<List<{ links::PEER }>>,
     pub(super) wheel: Wheel,
@@ -36,6 +36,13 @@ pub(super) struct Shard {
     pub(super) evicted: u64,
 }
 
+/// A session and its mapping: both are fetched from memory at once, and not one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub(super) session: u32,
+    pub(super) mapping: u32,
+}
+
 /// An owner's sessions in this shard.
 pub(super) struct Holding {
     pub(super) quota: Arc<Quota>,
@@ -44,11 +51,9 @@ pub(super) struct Holding {
 
 /// A session to begin.
 pub(super) struct Beginning<'b> {
-    pub(super) protocol: Protocol,
-    pub(super) inside: Endpoint,
-    /// [`super::keys::Keys::inside`] of it.
+    pub(super) flow: Flow,
+    /// [`super::keys::Keys::inside`] of its inside endpoint.
     pub(super) hash: u64,
-    pub(super) remote: Endpoint,
     pub(super) owner: Owner,
     pub(super) goal: Goal,
     pub(super) filtering: Filtering,
@@ -66,7 +71,7 @@ pub(super) enum Stop {
     /// All seats are taken; the owner wants one.
     TableFull(Owner),
     /// All ports of an address are taken; the owner wants one.
-    PortsFull(Owner, Protocol, IpAddr),
+    PortsFull(Owner, Protocol, Address),
 }
 
 /// Why a session ends.
@@ -94,33 +99,25 @@ impl Shard {
         }
     }
 
-    /// The session of a tuple, if its time is not over. `hash` is that of the inside endpoint.
+    /// The session of a flow, if its time is not over. `hash` is that of the inside endpoint.
     #[inline]
-    pub(super) fn find(
-        &self,
-        pool: &Pool,
-        hash: u64,
-        tuple: (Protocol, Endpoint, Endpoint),
-        now: Moment,
-    ) -> Option<u32> {
-        self.locate(pool, hash, tuple)
-            .filter(|&id| self.deadline(pool, id) > now.as_nanos())
+    pub(super) fn find(&self, pool: &Pool, hash: u64, flow: &Flow, now: Moment) -> Option<u32> {
+        self.locate(pool, hash, flow)
+            .filter(|&id| self.is_live(id, now))
     }
 
+    /// The session of a flow, also if its time is over.
     #[inline]
-    fn locate(
-        &self,
-        pool: &Pool,
-        hash: u64,
-        (protocol, inside, remote): (Protocol, Endpoint, Endpoint),
-    ) -> Option<u32> {
+    pub(super) fn locate(&self, pool: &Pool, hash: u64, flow: &Flow) -> Option<u32> {
         self.by_tuple
-            .find(pool.keys.session(hash, remote), |&id| {
-                let session = &self.sessions[id];
-                let mapping = &self.mappings[session.mapping];
-                session.remote == remote && mapping.inside == inside && mapping.protocol == protocol
+            .find(pool.keys.session(hash, flow.remote), |found| {
+                let session = &self.sessions[found.session];
+                let mapping = &self.mappings[found.mapping];
+                session.remote == flow.remote
+                    && mapping.inside == flow.inside
+                    && mapping.protocol == flow.protocol
             })
-            .copied()
+            .map(|found| found.session)
     }
 
     #[inline]
@@ -130,13 +127,24 @@ impl Shard {
 
     /// When a session ends, in nanoseconds since the origin.
     #[inline]
-    pub(super) fn deadline(&self, pool: &Pool, id: u32) -> u64 {
+    pub(super) fn deadline(&self, id: u32) -> u64 {
         let session = &self.sessions[id];
+        session.seen.saturating_add(session.stays)
+    }
+
+    /// Whether a session's time is not over.
+    #[inline]
+    pub(super) fn is_live(&self, id: u32, now: Moment) -> bool {
+        self.deadline(id) > now.as_nanos()
+    }
+
+    /// Notes how long a session stays in its phase.
+    pub(super) fn set_stay(&mut self, pool: &Pool, id: u32) {
+        let session = &mut self.sessions[id];
         let protocol = self.mappings[session.mapping].protocol;
         let timeouts = &pool.config.timeouts;
-        let timeout = session.conversation.phase.timeout(protocol, timeouts);
-        let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-        session.seen.saturating_add(timeout)
+        let stays = session.conversation.phase.timeout(protocol, timeouts);
+        session.stays = u64::try_from(stays.as_nanos()).unwrap_or(u64::MAX);
     }
 
     /// Begins a session, and its mapping if need be. One of the same tuple that is over gives way.
@@ -156,17 +164,18 @@ impl Shard {
         });
         let mapping = mapping.map_err(|refusal| match (refusal, new.goal) {
             (Refusal::PortsExhausted, Goal::Draw(address)) => {
-                Stop::PortsFull(new.owner, new.protocol, address)
+                Stop::PortsFull(new.owner, new.flow.protocol, address)
             }
             _ => Stop::Refused(refusal),
         })?;
         let id = self.sessions.insert(Session {
             seen: new.now.as_nanos(),
+            stays: 0,
             mapping,
             seat,
             links: [Link::NONE; links::COUNT],
             conversation: new.conversation,
-            remote: new.remote,
+            remote: new.flow.remote,
             bucket: 0,
         });
         self.link(pool, id, new.hash);
@@ -179,14 +188,13 @@ impl Shard {
     #[inline]
     pub(super) fn advance(&mut self, pool: &Pool, id: u32, step: Step, from: Side, now: Moment) {
         let session = &mut self.sessions[id];
-        let (before, lasting) = (session.conversation.phase, session.conversation.lasting());
+        let before = session.conversation.standing();
         if session.conversation.step(step, from) {
             // Two threads' clocks may be read in one order and used in another.
             session.seen = session.seen.max(now.as_nanos());
         }
-        let conversation = &session.conversation;
-        if conversation.phase != before || conversation.lasting() != lasting {
-            self.revalue(pool, id, before.worth());
+        if session.conversation.standing() != before {
+            self.revalue(pool, id, before.phase.worth());
         }
     }
 
@@ -208,7 +216,7 @@ impl Shard {
             let Some(id) = self.wheel.due(&mut self.sessions, now) else {
                 return left + 1;
             };
-            let deadline = self.deadline(pool, id);
+            let deadline = self.deadline(id);
             if deadline > now.as_nanos() {
                 self.wheel.put_back(&mut self.sessions, id, deadline);
             } else {
@@ -291,14 +299,14 @@ impl Shard {
                     .and_then(|entry| entry.sessions.first()),
                 Filtering::AddressDependent => self
                     .peers
-                    .find(pool.keys.peer(mapping, remote.address), |list| {
+                    .find(pool.keys.peer(mapping, remote.address()), |list| {
                         is_peer(&self.sessions, list, mapping, remote)
                     })
                     .and_then(List::first),
                 Filtering::AddressAndPortDependent => None,
             };
             match known {
-                Some(id) if self.deadline(pool, id) <= now.as_nanos() => {
+                Some(id) if self.deadline(id) <= now.as_nanos() => {
                     self.end(pool, id, Cause::Expired);
                 }
                 known => return known.is_some(),
@@ -310,13 +318,12 @@ impl Shard {
     /// unnoticed, or if it has another external endpoint: an answer would not tell which is meant.
     /// Datagrams belong to the conversation that was heard last, connections to the first.
     fn clear(&mut self, pool: &Pool, new: &Beginning<'_>) -> Result<(), Stop> {
-        let tuple = (new.protocol, new.inside, new.remote);
-        let Some(id) = self.locate(pool, new.hash, tuple) else {
+        let Some(id) = self.locate(pool, new.hash, &new.flow) else {
             return Ok(());
         };
-        let cause = if self.deadline(pool, id) <= new.now.as_nanos() {
+        let cause = if self.deadline(id) <= new.now.as_nanos() {
             Cause::Expired
-        } else if new.protocol == Protocol::Udp
+        } else if new.flow.protocol == Protocol::Udp
             || self.sessions[id].conversation.phase.worth() < Worth::Established
         {
             Cause::Evicted

@@ -8,7 +8,7 @@ const CHUNK: usize = 256;
 /// A table of entries by number.
 #[derive(Debug)]
 pub(super) struct Slab<T> {
-    chunks: Vec<Box<[Option<T>]>>,
+    chunks: Vec<Box<[Option<T>; CHUNK]>>,
     free: Vec<u32>,
     /// Entries ever used at once.
     high: usize,
@@ -35,7 +35,7 @@ impl<T> Slab<T> {
     pub(super) fn insert(&mut self, entry: T) -> u32 {
         let id = self.free.pop().unwrap_or_else(|| {
             if self.high == self.chunks.len() * CHUNK {
-                self.chunks.push((0..CHUNK).map(|_| None).collect());
+                self.chunks.push(chunk());
             }
             self.high += 1;
             // There are at most `max_sessions` entries, whose numbers are `u32`s.
@@ -57,6 +57,20 @@ impl<T> Slab<T> {
     pub(super) fn get(&self, id: u32) -> Option<&T> {
         self.chunks.get(id as usize / CHUNK)?[id as usize % CHUNK].as_ref()
     }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut T> {
+        self.chunks.get_mut(id as usize / CHUNK)?[id as usize % CHUNK].as_mut()
+    }
+}
+
+/// An empty one, made where it stays: it may be too long for the stack.
+fn chunk<T>() -> Box<[Option<T>; CHUNK]> {
+    let entries: Box<[Option<T>]> = (0..CHUNK).map(|_| None).collect();
+    match entries.try_into() {
+        Ok(chunk) => chunk,
+        Err(_) => unreachable!("{CHUNK} entries were collected"),
+    }
 }
 
 impl<T> Index<u32> for Slab<T> {
@@ -64,9 +78,9 @@ impl<T> Index<u32> for Slab<T> {
 
     #[inline]
     fn index(&self, id: u32) -> &T {
-        match &self.chunks[id as usize / CHUNK][id as usize % CHUNK] {
+        match self.get(id) {
             Some(entry) => entry,
-            None => unreachable!("entry {id} is linked and not there"),
+            None => not_there(id),
         }
     }
 }
@@ -74,11 +88,16 @@ impl<T> Index<u32> for Slab<T> {
 impl<T> IndexMut<u32> for Slab<T> {
     #[inline]
     fn index_mut(&mut self, id: u32) -> &mut T {
-        match &mut self.chunks[id as usize / CHUNK][id as usize % CHUNK] {
+        match self.get_mut(id) {
             Some(entry) => entry,
-            None => unreachable!("entry {id} is linked and not there"),
+            None => not_there(id),
         }
     }
+}
+
+#[cold]
+fn not_there(id: u32) -> ! {
+    unreachable!("entry {id} is linked and not there")
 }
 
 #[cfg(test)]

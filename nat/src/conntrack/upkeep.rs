@@ -11,6 +11,7 @@ use super::entry::{Goal, Kind};
 use super::record::Saved;
 use super::shard::{Beginning, Cause};
 use super::{Conntrack, SHARDS};
+use crate::endpoint::{Address, Endpoint, Flow};
 use crate::ledger::Record;
 use crate::published::Published;
 use crate::session::{Counts, SessionRow};
@@ -43,6 +44,7 @@ impl Conntrack {
 
     /// Ends everything that is translated to an address. Until it returns, nothing new begins there.
     pub fn forget_external(&self, address: IpAddr) {
+        let address = Address::from(address);
         self.pool.spaces.close(address);
         for number in 0..SHARDS {
             let mut next = 0;
@@ -53,7 +55,7 @@ impl Conntrack {
                 for id in next..end {
                     let id = id as u32;
                     let translated = |m: &super::entry::Mapping| {
-                        m.kind != Kind::Own && m.external.address == address
+                        m.kind != Kind::Own && m.external.address() == address
                     };
                     if shard.mappings.get(id).is_some_and(translated) {
                         shard.end_mapping(&self.pool, id, Cause::Forgotten);
@@ -70,17 +72,15 @@ impl Conntrack {
 
     /// Ends the mapping that holds an external endpoint. True if there was one.
     pub fn forget_mapping(&self, protocol: Protocol, external: SocketAddr) -> bool {
-        let place = self.pool.spaces.with(protocol, external.ip(), |space| {
-            space.place(external.port())
-        });
-        let Some(place) = place else {
+        let external = Endpoint::from(external);
+        let Some(place) = self.pool.spaces.place(protocol, external) else {
             return false;
         };
         let mut shard = self.lock(place.shard);
         let there = shard
             .mappings
             .get(place.mapping)
-            .is_some_and(|m| m.external == external.into() && m.protocol == protocol);
+            .is_some_and(|m| m.external == external && m.protocol == protocol);
         if there {
             shard.end_mapping(&self.pool, place.mapping, Cause::Forgotten);
         }
@@ -98,7 +98,7 @@ impl Conntrack {
                 let Some(session) = shard.sessions.get(id) else {
                     continue;
                 };
-                let deadline = shard.deadline(&self.pool, id);
+                let deadline = shard.deadline(id);
                 let left = deadline.saturating_sub(now.as_nanos());
                 if left == 0 {
                     continue;
@@ -152,22 +152,24 @@ impl Conntrack {
         records
             .filter_map(|record| Saved::unpack(&record))
             .filter(|saved| {
-                let Some(owner) = owner(saved.inside.address) else {
+                let Some(owner) = owner(saved.inside.address().into()) else {
                     return false;
                 };
-                let hash = self.pool.keys.inside(saved.protocol, saved.inside);
-                let tuple = (saved.protocol, saved.inside, saved.remote);
+                let flow = Flow {
+                    protocol: saved.protocol,
+                    inside: saved.inside,
+                    remote: saved.remote,
+                };
+                let hash = self.pool.keys.inside(flow.protocol, flow.inside);
                 let mut shard = self.shard_of(hash);
-                if shard.find(&self.pool, hash, tuple, now).is_some() {
+                if shard.find(&self.pool, hash, &flow, now).is_some() {
                     return false;
                 }
                 let begun = shard.begin(
                     &self.pool,
                     &Beginning {
-                        protocol: saved.protocol,
-                        inside: saved.inside,
+                        flow,
                         hash,
-                        remote: saved.remote,
                         owner,
                         goal: match saved.kind {
                             Kind::Own => Goal::Own,

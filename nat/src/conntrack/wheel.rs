@@ -69,25 +69,21 @@ impl Wheel {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
     use crate::conntrack::conversation::{Conversation, Side};
-    use crate::conntrack::entry::Endpoint;
     use crate::conntrack::list::Link;
     use crate::conntrack::step::Step;
+    use crate::endpoint::{Address, Endpoint};
 
     fn session() -> Session {
         Session {
             seen: 0,
+            stays: 0,
             mapping: 0,
             seat: 0,
             links: [Link::NONE; links::COUNT],
             conversation: Conversation::begin(Step::Plain, Side::Inside),
-            remote: Endpoint {
-                address: Ipv4Addr::LOCALHOST.into(),
-                port: 0,
-            },
+            remote: Endpoint::new(Address::v4([127, 0, 0, 1]), 0),
             bucket: 0,
         }
     }

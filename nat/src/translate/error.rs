@@ -1,12 +1,11 @@
 //! ICMP errors: translated with the packet they are about (RFC 5508 §4).
 
-use std::net::SocketAddr;
-
 use vswitch_packet::checksum;
 use vswitch_packet::ip::{Fragment, IpHeader, Version};
 
 use super::fields::{Checksum, Fields, Side, chunk};
 use super::{icmp, quote};
+use crate::endpoint::Endpoint;
 use crate::refusal::Refusal;
 
 const ICMP_HEADER: usize = 8;
@@ -53,8 +52,8 @@ impl Error {
         let end = quoted.map_or(end, |len| end.min(start + len));
         let quote = quote::read(bytes, start..end, ip.version)?;
         // An error goes to the sender of the packet it is about.
-        let to = outer.endpoint(bytes, Side::Destination).ip();
-        if quote.endpoint(bytes, Side::Source).ip() != to {
+        let to = outer.endpoint(bytes, Side::Destination).address();
+        if quote.endpoint(bytes, Side::Source).address() != to {
             return Err(Refusal::Malformed);
         }
         Ok(Self { outer, quote })
@@ -67,8 +66,8 @@ impl Error {
 
     /// Replaces the message's own address at `side`, and the endpoint opposite to it of the packet
     /// that it is about, which went the other way.
-    pub(crate) fn set_endpoint(&self, bytes: &mut [u8], side: Side, to: SocketAddr) {
-        let address = SocketAddr::new(to.ip(), 0);
+    pub(crate) fn set_endpoint(&self, bytes: &mut [u8], side: Side, to: Endpoint) {
+        let address = Endpoint::new(to.address(), 0);
         let _ = self.outer.set_endpoint(bytes, side, address);
         let delta = self.quote.set_endpoint(bytes, side.opposite(), to);
         if self.outer.checksum == Checksum::Internet {

@@ -1,12 +1,11 @@
 //! Where the fields are that translation changes, and changing them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
 use vswitch_packet::ip::{IpHeader, Version};
 
 use super::sctp;
 use super::sum::Delta;
-use crate::tuple::{Protocol, Tuple};
+use crate::endpoint::{Address, Endpoint, Flow};
+use crate::tuple::Protocol;
 
 /// Header checksum, source and destination address, RFC 791 §3.1.
 const IPV4_CHECKSUM: usize = 10;
@@ -71,11 +70,14 @@ pub(crate) enum Checksum {
 
 impl Fields {
     /// Replaces the endpoint at `side`; returns by how much the sum over all that changed grew.
-    #[inline]
-    pub(crate) fn set_endpoint(&self, bytes: &mut [u8], side: Side, to: SocketAddr) -> Delta {
-        let ports = self.ports(bytes);
+    #[inline(always)]
+    pub(crate) fn set_endpoint(&self, bytes: &mut [u8], side: Side, to: Endpoint) -> Delta {
+        let ports = match self.checksum {
+            Checksum::Crc { .. } => self.ports(bytes),
+            _ => [0; 4],
+        };
         let start = self.start as usize;
-        let address = set_address_field(bytes, self.version, start, side, to.ip());
+        let address = set_address_field(bytes, self.version, start, side, to.address());
         let header = update_header(bytes, self.version, start, address);
         let port = match self.port_field(side) {
             Some(at) => Delta::replace(bytes, at, to.port().to_be_bytes()),
@@ -93,10 +95,10 @@ impl Fields {
                 pseudo.update_partial(field)
             }),
             Checksum::Optional => update_field(bytes, self.checksum_field(), |field| match field {
-                0 => 0,
+                [0, 0] => field,
                 // RFC 768: a computed zero is sent as all ones.
                 field => match pseudo.and(port).update(field) {
-                    0 => 0xffff,
+                    [0, 0] => [0xff, 0xff],
                     field => field,
                 },
             }),
@@ -113,25 +115,26 @@ impl Fields {
 
     /// Whether [`Fields::set_endpoint`] can do it.
     #[inline]
-    pub(crate) fn can_set_endpoint(&self, bytes: &[u8], side: Side, to: SocketAddr) -> bool {
+    pub(crate) fn can_set_endpoint(&self, bytes: &[u8], side: Side, to: Endpoint) -> bool {
         self.checksum != Checksum::Unknown || self.endpoint(bytes, side).port() == to.port()
     }
 
     /// The endpoint at `side`.
-    #[inline]
-    pub(crate) fn endpoint(&self, bytes: &[u8], side: Side) -> SocketAddr {
+    #[inline(always)]
+    pub(crate) fn endpoint(&self, bytes: &[u8], side: Side) -> Endpoint {
         let at = self.start as usize + address_offset(self.version, side);
         let port = self.port_field(side).map_or(0, |at| word(bytes, at));
-        match self.version {
-            Version::V4 => (Ipv4Addr::from(chunk::<4>(bytes, at)), port).into(),
-            Version::V6 => (Ipv6Addr::from(chunk::<16>(bytes, at)), port).into(),
-        }
+        let address = match self.version {
+            Version::V4 => Address::v4(chunk(bytes, at)),
+            Version::V6 => Address::v6(chunk(bytes, at)),
+        };
+        Endpoint::new(address, port)
     }
 
     /// The conversation, if `side` is the one inside.
-    #[inline]
-    pub(crate) fn tuple(&self, bytes: &[u8], side: Side) -> Tuple {
-        Tuple {
+    #[inline(always)]
+    pub(crate) fn flow(&self, bytes: &[u8], side: Side) -> Flow {
+        Flow {
             protocol: self.protocol,
             inside: self.endpoint(bytes, side),
             remote: self.remote(bytes, side.opposite()),
@@ -140,13 +143,13 @@ impl Fields {
 
     /// The endpoint at `side` of a conversation that is somebody else's: of an echo, the identifier
     /// is no part of it.
-    #[inline]
-    pub(crate) fn remote(&self, bytes: &[u8], side: Side) -> SocketAddr {
-        let mut remote = self.endpoint(bytes, side);
-        if self.protocol == Protocol::Echo {
-            remote.set_port(0);
+    #[inline(always)]
+    pub(crate) fn remote(&self, bytes: &[u8], side: Side) -> Endpoint {
+        let remote = self.endpoint(bytes, side);
+        match self.protocol {
+            Protocol::Echo => Endpoint::new(remote.address(), 0),
+            _ => remote,
         }
-        remote
     }
 
     fn ports(&self, bytes: &[u8]) -> [u8; 4] {
@@ -183,6 +186,7 @@ impl Fields {
         }
     }
 
+    #[inline(never)]
     fn update_crc(&self, bytes: &mut [u8], old: [u8; 4], following: u32) -> Delta {
         let new = self.ports(bytes);
         if old == new {
@@ -209,26 +213,26 @@ pub(super) const fn checksum_offset(protocol: Protocol) -> usize {
 }
 
 /// Replaces the address at `side` of a piece without a transport header.
-pub(crate) fn set_address(bytes: &mut [u8], ip: &IpHeader, side: Side, to: IpAddr) {
+pub(crate) fn set_address(bytes: &mut [u8], ip: &IpHeader, side: Side, to: Address) {
     let start = usize::from(ip.start);
     let delta = set_address_field(bytes, ip.version, start, side, to);
     let _ = update_header(bytes, ip.version, start, delta);
 }
 
 /// An address of another family is not written: nobody asks for it.
-#[inline]
+#[inline(always)]
 fn set_address_field(
     bytes: &mut [u8],
     version: Version,
     start: usize,
     side: Side,
-    to: IpAddr,
+    to: Address,
 ) -> Delta {
     let at = start + address_offset(version, side);
-    match (version, to) {
-        (Version::V4, IpAddr::V4(to)) => Delta::replace(bytes, at, to.octets()),
-        (Version::V6, IpAddr::V6(to)) => Delta::replace(bytes, at, to.octets()),
-        _ => Delta::NONE,
+    match version {
+        _ if version != to.version() => Delta::NONE,
+        Version::V4 => Delta::replace(bytes, at, to.four_octets()),
+        Version::V6 => Delta::replace(bytes, at, to.sixteen_octets()),
     }
 }
 
@@ -250,9 +254,9 @@ const fn address_offset(version: Version, side: Side) -> usize {
 }
 
 #[inline]
-fn update_field(bytes: &mut [u8], at: usize, update: impl FnOnce(u16) -> u16) -> Delta {
-    let field = update(word(bytes, at));
-    Delta::replace(bytes, at, field.to_be_bytes())
+fn update_field(bytes: &mut [u8], at: usize, update: impl FnOnce([u8; 2]) -> [u8; 2]) -> Delta {
+    let field = update(chunk(bytes, at));
+    Delta::replace(bytes, at, field)
 }
 
 /// The big-endian word at `at`; zero outside, which a parse of the same octets rules out.

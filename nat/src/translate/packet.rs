@@ -27,8 +27,8 @@ pub(crate) enum Packet {
 /// # Errors
 /// [`Refusal::Malformed`] if it has none, or contradicts it.
 #[inline]
-pub(crate) fn header(frame: &Frame<'_>) -> Result<IpHeader, Refusal> {
-    match frame.network() {
+pub(crate) fn header<'f>(frame: &'f Frame<'_>) -> Result<&'f IpHeader, Refusal> {
+    match &frame.layout().network {
         Network::Ip(ip) => Ok(ip),
         Network::Arp { .. } | Network::Malformed | Network::Opaque => Err(Refusal::Malformed),
     }
@@ -39,7 +39,7 @@ pub(crate) fn header(frame: &Frame<'_>) -> Result<IpHeader, Refusal> {
 /// # Errors
 /// [`Refusal::Malformed`] for one that contradicts itself; [`Refusal::Untranslatable`] for one that
 /// is for another address than it seems.
-#[inline]
+#[inline(always)]
 pub(crate) fn read(frame: &Frame<'_>, ip: &IpHeader) -> Result<Packet, Refusal> {
     let mut authenticated = false;
     if ip.version == Version::V6 && ip.payload - ip.start > 40 {
@@ -67,7 +67,7 @@ pub(crate) fn read(frame: &Frame<'_>, ip: &IpHeader) -> Result<Packet, Refusal> 
     transport(frame.bytes(), ip, partial)
 }
 
-#[inline]
+#[inline(always)]
 fn transport(
     bytes: &[u8],
     ip: &IpHeader,
@@ -153,6 +153,7 @@ fn fields(ip: &IpHeader, protocol: Protocol, checksum: Checksum) -> Fields {
 ///
 /// The sender of a frame says where the checksum will be written. One inside the payload, of a
 /// packet in a tunnel, concerns nobody here; anywhere else it would overwrite what is translated.
+#[inline]
 fn unfinished(ip: &IpHeader, partial: Option<PartialChecksum>) -> Result<bool, Refusal> {
     let Some(partial) = partial else {
         return Ok(false);

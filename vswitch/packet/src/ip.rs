@@ -133,6 +133,7 @@ impl IpHeader {
     }
 
     /// Reads the IPv6 header at `start` and walks its extension headers.
+    #[inline]
     pub(crate) fn parse_v6(frame: &[u8], start: usize) -> Result<Self, MalformedIp> {
         let packet = frame.get(start..).ok_or(MalformedIp)?;
         let fixed: &[u8; 40] = packet.first_chunk().ok_or(MalformedIp)?;
@@ -140,61 +141,30 @@ impl IpHeader {
         if fixed[0] >> 4 != 6 || end > packet.len() {
             return Err(MalformedIp);
         }
-        let mut next = fixed[6];
-        let mut at = 40;
-        let mut fragment = Fragment::No;
-        for _ in 0..MAX_EXTENSION_HEADERS {
-            let units = match next {
-                protocol::HOP_BY_HOP | protocol::ROUTING | protocol::DESTINATION_OPTIONS => 8,
-                // RFC 4302 §2.2: in 32-bit words minus two.
-                protocol::AUTHENTICATION => 4,
-                protocol::FRAGMENT => 0,
-                _ => {
-                    let end = start + end;
-                    return Self::finish(
-                        frame,
-                        Version::V6,
-                        start,
-                        start + at,
-                        end,
-                        next,
-                        fragment,
-                    );
-                }
-            };
-            let header: &[u8; 8] = packet
-                .get(at..end)
-                .and_then(<[u8]>::first_chunk)
-                .ok_or(MalformedIp)?;
-            let len = match next {
-                protocol::FRAGMENT => 8,
-                protocol::AUTHENTICATION => (usize::from(header[1]) + 2) * units,
-                _ => (usize::from(header[1]) + 1) * units,
-            };
-            if next == protocol::FRAGMENT {
-                let field = u16::from_be_bytes([header[2], header[3]]);
-                fragment = match (field >> 3, field & 1 != 0) {
-                    // RFC 6946: an atomic fragment is a whole packet. Inside a piece, it does not
-                    // make a whole of it.
-                    (0, false) => fragment,
-                    (0, true) => Fragment::First,
-                    _ => Fragment::Later,
-                };
-            }
-            next = header[0];
-            at += len;
-            if at > end {
-                return Err(MalformedIp);
-            }
-            if fragment == Fragment::Later {
-                let end = start + end;
-                return Self::finish(frame, Version::V6, start, start + at, end, next, fragment);
-            }
-        }
-        Err(MalformedIp)
+        let payload = match fixed[6] {
+            protocol::HOP_BY_HOP
+            | protocol::ROUTING
+            | protocol::DESTINATION_OPTIONS
+            | protocol::AUTHENTICATION
+            | protocol::FRAGMENT => Payload::behind_extensions(packet, end, fixed[6])?,
+            protocol => Payload {
+                at: 40,
+                protocol,
+                fragment: Fragment::No,
+            },
+        };
+        Self::finish(
+            frame,
+            Version::V6,
+            start,
+            start + payload.at,
+            start + end,
+            payload.protocol,
+            payload.fragment,
+        )
     }
 
-    #[inline]
+    #[inline(always)]
     fn finish(
         frame: &[u8],
         version: Version,
@@ -301,6 +271,71 @@ impl IpHeader {
             .get(usize::from(self.start) + at)
             .copied()
             .unwrap_or(0)
+    }
+}
+
+/// What is behind the headers of an IPv6 packet.
+struct Payload {
+    /// Octets from the start of the packet.
+    at: usize,
+    protocol: u8,
+    fragment: Fragment,
+}
+
+impl Payload {
+    /// Walks the extension headers of `packet`, which ends at `end`, from that of type `next` on. Kept
+    /// apart, as the way of a packet without any must not be longer for it.
+    #[cold]
+    fn behind_extensions(packet: &[u8], end: usize, mut next: u8) -> Result<Self, MalformedIp> {
+        let mut at = 40;
+        let mut fragment = Fragment::No;
+        for _ in 0..MAX_EXTENSION_HEADERS {
+            let units = match next {
+                protocol::HOP_BY_HOP | protocol::ROUTING | protocol::DESTINATION_OPTIONS => 8,
+                // RFC 4302 §2.2: in 32-bit words minus two.
+                protocol::AUTHENTICATION => 4,
+                protocol::FRAGMENT => 0,
+                protocol => {
+                    return Ok(Self {
+                        at,
+                        protocol,
+                        fragment,
+                    });
+                }
+            };
+            let header: &[u8; 8] = packet
+                .get(at..end)
+                .and_then(<[u8]>::first_chunk)
+                .ok_or(MalformedIp)?;
+            let len = match next {
+                protocol::FRAGMENT => 8,
+                protocol::AUTHENTICATION => (usize::from(header[1]) + 2) * units,
+                _ => (usize::from(header[1]) + 1) * units,
+            };
+            if next == protocol::FRAGMENT {
+                let field = u16::from_be_bytes([header[2], header[3]]);
+                fragment = match (field >> 3, field & 1 != 0) {
+                    // RFC 6946: an atomic fragment is a whole packet. Inside a piece, it does not
+                    // make a whole of it.
+                    (0, false) => fragment,
+                    (0, true) => Fragment::First,
+                    _ => Fragment::Later,
+                };
+            }
+            next = header[0];
+            at += len;
+            if at > end {
+                return Err(MalformedIp);
+            }
+            if fragment == Fragment::Later {
+                return Ok(Self {
+                    at,
+                    protocol: next,
+                    fragment,
+                });
+            }
+        }
+        Err(MalformedIp)
     }
 }
 

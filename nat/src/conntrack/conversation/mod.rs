@@ -34,6 +34,13 @@ pub(crate) struct Conversation {
     acknowledged: [u32; 2],
 }
 
+/// What of a conversation decides how long it stays and is written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) phase: Phase,
+    lasting: u8,
+}
+
 mod mark {
     /// It was begun from outside.
     pub(super) const OUTSIDE: u8 = 0x01;
@@ -109,6 +116,15 @@ impl Conversation {
             marks: lasting & mark::LASTING & !forget,
             after_syn: [0; 2],
             acknowledged: [0; 2],
+        }
+    }
+
+    /// What is noted elsewhere of it, and is to be noted anew when it changes.
+    #[inline]
+    pub(crate) const fn standing(&self) -> Standing {
+        Standing {
+            phase: self.phase,
+            lasting: self.lasting(),
         }
     }
 

@@ -7,6 +7,7 @@ use super::{Conversation, Phase, Side, Worth, mark};
 pub(super) const NEAR: u32 = 1 << 20;
 
 impl Conversation {
+    #[inline]
     pub(super) fn segment(
         &mut self,
         flags: u8,
@@ -15,13 +16,7 @@ impl Conversation {
         from: Side,
     ) -> bool {
         if flags & flag::RST != 0 {
-            let reset = !matches!(self.phase, Phase::Closed | Phase::Reset)
-                && self.believes(flags, sequence, acknowledgement, from);
-            if reset {
-                self.phase = Phase::Reset;
-            }
-            // The four minutes of RFC 7857 §2.2 begin now; no other RST refreshes anything.
-            return reset;
+            return self.reset(flags, sequence, acknowledgement, from);
         }
         self.note(flags, sequence, acknowledgement, from);
         let answers = from != self.begun_by();
@@ -57,6 +52,19 @@ impl Conversation {
         true
     }
 
+    /// Takes a RST. True if it is believed: the four minutes of RFC 7857 §2.2 begin now; no other RST
+    /// refreshes anything.
+    #[cold]
+    fn reset(&mut self, flags: u8, sequence: u32, acknowledgement: u32, from: Side) -> bool {
+        let reset = !matches!(self.phase, Phase::Closed | Phase::Reset)
+            && self.believes(flags, sequence, acknowledgement, from);
+        if reset {
+            self.phase = Phase::Reset;
+        }
+        reset
+    }
+
+    #[inline]
     pub(super) const fn note(
         &mut self,
         flags: u8,
