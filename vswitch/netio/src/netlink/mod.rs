@@ -6,6 +6,7 @@ mod error;
 mod ingress;
 mod link;
 mod neighbour;
+mod queueing;
 mod route;
 
 use std::fmt;

@@ -29,6 +29,38 @@ fn an_interface_without_arp_asks_nobody() {
 }
 
 #[test]
+fn frames_wait_in_the_taps_own_queue_only() {
+    lab::enter();
+    let tap = Tap::create(&lab::name("t0"), lab::queues(2)).unwrap();
+    let mut netlink = Netlink::open().unwrap();
+    netlink.set_unqueued(tap.index).unwrap();
+    netlink.set_unqueued(tap.index).unwrap();
+    lab::settle(tap.index, &tap.name, "10.0.0.1/24");
+    let disciplines = lab::command("tc qdisc show dev t0");
+    assert_eq!(disciplines.lines().count(), 1, "{disciplines}");
+    assert!(disciplines.starts_with("qdisc noqueue "), "{disciplines}");
+    lab::provoke_frame("10.0.0.2:9");
+    lab::eventually("a frame", || {
+        let mut queues = tap.queues.iter();
+        queues.any(|queue| queue.read(&mut [0; 2048]).is_ok())
+    });
+
+    // The kernel's own is taken away while frames pass.
+    let tap = Tap::create(&lab::name("t1"), lab::queues(2)).unwrap();
+    lab::settle(tap.index, &tap.name, "10.0.1.1/24");
+    let disciplines = lab::command("tc qdisc show dev t1");
+    assert!(disciplines.starts_with("qdisc mq "), "{disciplines}");
+    netlink.set_unqueued(tap.index).unwrap();
+    let disciplines = lab::command("tc qdisc show dev t1");
+    assert!(disciplines.starts_with("qdisc noqueue "), "{disciplines}");
+    lab::provoke_frame("10.0.1.2:9");
+    lab::eventually("a frame", || {
+        let mut queues = tap.queues.iter();
+        queues.any(|queue| queue.read(&mut [0; 2048]).is_ok())
+    });
+}
+
+#[test]
 fn the_kernel_makes_a_link_local_address_if_it_is_told_to() {
     lab::enter();
     let mut netlink = Netlink::open().unwrap();
