@@ -41,10 +41,10 @@ const NAT_SWEEP: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(250);
 /// How long a worker looks for the next frame before it sleeps, while frames come quickly. A
 /// sleeping worker has to be woken for each message of a conversation, which costs more than the
-/// switching; see ARCHITECTURE.md for what was measured.
-const PATIENCE: Duration = Duration::from_micros(20);
+/// switching. It hears one direction of a conversation, so it waits for a whole round trip; see ARCHITECTURE.md for what was measured.
+const PATIENCE: Duration = Duration::from_micros(40);
 /// Frames come quickly when the last wait was no longer than this.
-const QUICKLY: Duration = Duration::from_micros(50);
+const QUICKLY: Duration = Duration::from_micros(100);
 /// No port has this token: port numbers are dense.
 const WAKE: Token = Token(u64::MAX);
 
