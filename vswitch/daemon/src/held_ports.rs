@@ -1,5 +1,6 @@
 //! The sockets that hold published ports on the host, for the model that chooses the ports.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use vswitch_cnm::publish::{self, PortHolder, PublishedPort};
@@ -11,6 +12,8 @@ use crate::local_ports::{Binding, Held, HoldError, Limits, LocalPorts};
 pub struct HeldPorts {
     local: LocalPorts,
     entries: Vec<Entry>,
+    /// What was said last of a publication: hardly any changes when one does, and there may be thousands.
+    led: HashMap<PublishedPort, Option<IpAddr>>,
 }
 
 #[derive(Debug)]
@@ -32,6 +35,7 @@ impl HeldPorts {
         Ok(Self {
             local: LocalPorts::start(Limits::default())?,
             entries: Vec::new(),
+            led: HashMap::new(),
         })
     }
 
@@ -44,12 +48,18 @@ impl HeldPorts {
     /// Where the host's own programs are led that turn to a published port; `None` leaves them
     /// without an answer.
     pub fn lead(&mut self, port: &PublishedPort, target: Option<IpAddr>) {
-        let Some(entry) = self.entry(port).filter(|entry| entry.target != target) else {
+        if self.led.get(port) == Some(&target) {
+            return;
+        }
+        let Some(entry) = self.entry(port) else {
             return;
         };
-        let first = target.map(|ip| SocketAddr::new(ip, entry.first));
-        entry.held.set_target(first);
-        entry.target = target;
+        if entry.target != target {
+            let first = target.map(|ip| SocketAddr::new(ip, entry.first));
+            entry.held.set_target(first);
+            entry.target = target;
+        }
+        self.led.insert(*port, target);
     }
 
     /// Takes the ports of one publication.
@@ -66,6 +76,7 @@ impl HeldPorts {
             ports: host.first()..=host.last(),
             target: None,
         })?;
+        self.led.remove(port);
         self.entries.push(Entry {
             pieces: vec![*port],
             first: port.container.first(),
@@ -95,6 +106,10 @@ impl PortHolder for HeldPorts {
     }
 
     fn let_go(&mut self, port: &PublishedPort) {
+        if self.led.remove(port).is_none() {
+            // A part of one, whose rest is known by another name from now on.
+            self.led.clear();
+        }
         if let (Some(entry), Some(host)) = (self.entry(port), port.host) {
             entry.held.let_go(&(host.first()..=host.last()));
             let pieces = std::mem::take(&mut entry.pieces).into_iter();

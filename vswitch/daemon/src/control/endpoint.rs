@@ -52,6 +52,7 @@ impl Control {
         let key: SandboxKey = request.sandbox.parse().map_err(vswitch_cnm::Error::from)?;
         let mut sandbox = enter(&key)?;
         let links = sandbox.netlink.links().map_err(EdgeError::from)?;
+        self.bury_former(&key, netns_id(sandbox.id()))?;
         self.bury_namesakes(&key, netns_id(sandbox.id()), &links)?;
         let request = AttachRequest {
             netns: Some(netns_id(sandbox.id())),
@@ -119,8 +120,9 @@ impl Control {
         endpoint: &Endpoint,
         sandbox: &mut Namespace,
     ) -> Result<Begun<api::Endpoint>, ControlError> {
-        match self.record_arriving(endpoint)? {
+        match self.admit(endpoint)? {
             Some(acquisition) => {
+                self.record_with_sandbox(endpoint)?;
                 let id = endpoint.id;
                 Ok(Begun::Asking(Errand::new(async move |control| {
                     let answer = acquisition.ask().await;
@@ -131,15 +133,14 @@ impl Control {
         }
     }
 
-    /// Puts an endpoint that is about to be connected on disk; what has to be asked before that.
-    pub(super) fn record_arriving(
+    /// Checks that an endpoint can be connected; what has to be asked before.
+    pub(super) fn admit(
         &mut self,
         endpoint: &Endpoint,
     ) -> Result<Option<Acquisition>, ControlError> {
         if let Some(settings) = self.model.port_settings(endpoint.id)? {
             self.check_parent(&settings)?;
         }
-        self.record_with_sandbox(endpoint)?;
         let acquisition = self.acquisition(endpoint)?;
         if acquisition.is_some() {
             self.acquiring.insert(endpoint.id);
@@ -152,9 +153,11 @@ impl Control {
         endpoint: &Endpoint,
         sandbox: &mut Namespace,
     ) -> Result<api::Endpoint, ControlError> {
-        self.connect_endpoint(endpoint, sandbox)?;
+        let tap = self.make_interface(endpoint, sandbox)?;
+        // If we die before this, the interface goes with us; if after, the next start makes it anew.
         let attached = self.model.endpoint_attached(endpoint.id)?;
-        self.store.commit(&[put_endpoint(&attached)?])?;
+        self.record_with_sandbox(&attached)?;
+        self.keep_interface(endpoint, tap)?;
         tracing::info!(
             network = self.network_name(endpoint.network),
             sandbox = endpoint.whereabouts(),
@@ -163,6 +166,16 @@ impl Control {
             "attached"
         );
         self.describe(&attached)
+    }
+
+    /// A key may stand for a new namespace, while only our queues still keep the one before: it is gone then, even
+    /// if the sweep has not come by yet.
+    fn bury_former(&mut self, key: &SandboxKey, id: NetnsId) -> Result<(), ControlError> {
+        let before = self.model.sandbox(key).and_then(|sandbox| sandbox.netns);
+        match before.filter(|before| *before != id) {
+            Some(before) if edge::living(key, edge_id(before))?.is_none() => self.bury(key),
+            _ => Ok(()),
+        }
     }
 
     /// The kernel gives the number of a namespace that died to the next one that is made. Sandboxes that
@@ -282,16 +295,45 @@ impl Control {
         endpoint: &Endpoint,
         sandbox: &mut Namespace,
     ) -> Result<(), ControlError> {
+        let tap = self.make_interface(endpoint, sandbox)?;
+        self.keep_interface(endpoint, tap)
+    }
+
+    /// The interface of an endpoint in a sandbox, and the routes by it. It goes with the daemon until it is kept.
+    fn make_interface(
+        &mut self,
+        endpoint: &Endpoint,
+        sandbox: &mut Namespace,
+    ) -> Result<Option<Tap>, ControlError> {
         let Some(interface) = self.interface(endpoint)? else {
             // `none` is loopback only; `host` has what it has.
             if !endpoint.is_in(&SandboxKey::Host) {
                 sandbox.set_loopback_up()?;
             }
+            return Ok(None);
+        };
+        let tap = interface.make(sandbox, self.queues)?;
+        self.set_default_routes_around(endpoint, sandbox)?;
+        Ok(Some(tap))
+    }
+
+    /// Has the interface of an endpoint survive the daemon from now on, and hands its queues to the workers.
+    fn keep_interface(
+        &mut self,
+        endpoint: &Endpoint,
+        tap: Option<Tap>,
+    ) -> Result<(), ControlError> {
+        let Some(tap) = tap else {
             return Ok(());
         };
-        let tap = interface.make(&mut self.host, sandbox, self.queues)?;
+        tap.set_persistent(true).map_err(EdgeError::from)?;
         self.connect_port(endpoint.id, tap)?;
-        self.set_default_routes_around(endpoint, sandbox)?;
+        // The host's namespace is ours anyway.
+        if let Some(key) = &endpoint.sandbox
+            && !key.is_host()
+        {
+            self.pinned.insert(key.clone());
+        }
         Ok(())
     }
 

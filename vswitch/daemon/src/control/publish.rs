@@ -1,8 +1,10 @@
 //! Commands about published ports.
 
+use std::collections::{BTreeMap, HashSet};
+
 use vswitch_api as api;
 use vswitch_cnm::publish::{PortHolder as _, PortSpec, Protocol, PublishedPort};
-use vswitch_cnm::{Endpoint, EndpointId};
+use vswitch_cnm::{Endpoint, EndpointId, SegmentId};
 use vswitch_nat as nat;
 
 use super::{Control, ControlError, convert};
@@ -124,23 +126,30 @@ impl Control {
     /// As [`Control::republish`], but for an endpoint that is about to go.
     pub(super) fn republish_without(&mut self, going: Option<EndpointId>) {
         let mut ports = Vec::new();
-        for endpoint in self.model.endpoints().filter(|e| Some(e.id) != going) {
+        // There may be thousands of endpoints, and few segments.
+        let mut has_host_port = BTreeMap::new();
+        let publishing = self.model.endpoints().filter(|e| !e.published.is_empty());
+        for endpoint in publishing.filter(|e| Some(e.id) != going) {
             // What has no port, yet or any more, cannot be led to.
             let owner = self.dataplane.owner(endpoint.id);
+            let is_reached = self.segment_of(endpoint).is_some_and(|segment| {
+                *has_host_port
+                    .entry(segment)
+                    .or_insert_with(|| self.has_host_port(segment))
+            });
             for port in &endpoint.published {
                 ports.extend(owner.and_then(|owner| translated(endpoint, owner, port)));
-                let target = endpoint
-                    .target(port)
-                    .filter(|_| self.is_reached_from_host(endpoint));
+                let target = endpoint.target(port).filter(|_| is_reached);
                 self.held_ports.lead(port, target);
             }
         }
         if ports != self.published {
             self.dataplane.set_published(&ports);
             let before = std::mem::replace(&mut self.published, ports);
-            let gone = before.iter().filter(|old| !self.published.contains(old));
-            let new = self.published.iter().filter(|new| !before.contains(new));
-            gone.chain(new).for_each(|entry| self.end_mappings(entry));
+            let (old, new): (HashSet<_>, HashSet<_>) =
+                (before.iter().collect(), self.published.iter().collect());
+            let changed = old.symmetric_difference(&new);
+            changed.for_each(|entry| self.end_mappings(entry));
             self.outside.set_published(&self.published, &self.dataplane);
         }
     }
@@ -174,11 +183,15 @@ impl Control {
         Ok(())
     }
 
-    /// The host's own programs come by the host port.
-    fn is_reached_from_host(&self, endpoint: &Endpoint) -> bool {
+    fn segment_of(&self, endpoint: &Endpoint) -> Option<SegmentId> {
         let settings = self.model.port_settings(endpoint.id).ok().flatten();
-        let segment = settings.and_then(|port| self.segment_settings(port.segment_id()));
-        segment.is_some_and(|segment| segment.host_port.is_some())
+        settings.map(|port| port.segment_id())
+    }
+
+    /// By that, the host's own programs come.
+    fn has_host_port(&self, segment: SegmentId) -> bool {
+        let settings = self.segment_settings(segment);
+        settings.is_some_and(|segment| segment.host_port.is_some())
     }
 
     fn published(&self, id: EndpointId, ports: &[PublishedPort]) -> Vec<api::PublishedPort> {

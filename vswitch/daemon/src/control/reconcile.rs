@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use vswitch_cnm::{BridgeSettings, Configurator, Endpoint, Phase, SandboxKey};
 use vswitch_netio::netns::NamedNetns;
+use vswitch_netio::tap::TapError;
 
 use super::engine::is_unlocated;
 use super::{Control, ControlError};
@@ -204,6 +205,10 @@ impl Control {
             tracing::warn!(sandbox = %key, interface = %orphan, "orphaned interface removed");
         }
         for adopted in survey.adopted {
+            // It was not kept yet, and has gone with the process that held it.
+            if matches!(&adopted.tap, Err(EdgeError::Tap(TapError::NotFound { .. }))) {
+                continue;
+            }
             let Some(endpoint) = missing.remove(&adopted.alias) else {
                 continue;
             };

@@ -66,7 +66,7 @@ pub enum HostWay {
 }
 
 /// A published range of ports, of an endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EndpointPorts {
     /// The endpoint's port.
     pub owner: Owner,

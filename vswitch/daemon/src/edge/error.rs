@@ -47,10 +47,4 @@ pub enum EdgeError {
         /// The interface.
         name: InterfaceName,
     },
-    /// A TAP was moved to the sandbox and is not there: another program took it.
-    #[error("interface {name} vanished while it was set up: another program removed it, try again")]
-    Vanished {
-        /// The interface.
-        name: InterfaceName,
-    },
 }

@@ -95,7 +95,7 @@ impl Guest {
         if link.alias.is_none() {
             sandbox.netlink.set_alias(index, &self.alias)?;
         }
-        sandbox.run(|| match_ipv6(&self.name, &self.addresses))?;
+        sandbox.run(|_| match_ipv6(&self.name, &self.addresses))?;
         configure(&mut sandbox.netlink, index, &self.addresses)?;
         for &(destination, gateway) in &self.routes {
             let route = Route::to(destination, gateway, index);

@@ -11,7 +11,7 @@ use vswitch_netio::sysctl::{self, SysctlError};
 use vswitch_netio::tap::Tap;
 use vswitch_packet::MacAddr;
 
-use super::interface::{configure, match_ipv6};
+use super::interface::{configure, match_ipv6, unqueue};
 use super::{EdgeError, Namespace};
 
 /// How a host port is to be.
@@ -42,6 +42,7 @@ impl HostPort {
         netlink.set_alias(tap.index, &self.alias)?;
         netlink.set_mac(tap.index, self.mac)?;
         netlink.set_mtu(tap.index, u32::from(self.mtu))?;
+        unqueue(netlink, tap.index);
         match_ipv6(&self.name, &self.addresses)?;
         ignore_router_advertisements(&self.name)?;
         configure(netlink, tap.index, &self.addresses)?;

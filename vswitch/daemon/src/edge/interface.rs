@@ -1,4 +1,4 @@
-//! An endpoint's interface: a TAP that is made here and put into a sandbox.
+//! An endpoint's interface: a TAP in a sandbox, or one that an engine will put there.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroUsize;
@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv6Net};
 use vswitch_netio::InterfaceName;
 use vswitch_netio::netlink::{AddressGeneration, Dad, Link, Netlink, NetlinkError, Route};
 use vswitch_netio::sysctl::{self, SysctlError};
-use vswitch_netio::tap::Tap;
+use vswitch_netio::tap::{Tap, TapError};
 use vswitch_packet::MacAddr;
 
 use super::{EdgeError, Namespace};
@@ -15,7 +15,7 @@ use super::{EdgeError, Namespace};
 /// How an interface is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
-    /// Its name while it is in the host's namespace.
+    /// Its name in the host's namespace, while it waits there for an engine.
     pub tap_name: InterfaceName,
     /// Its name in the sandbox.
     pub name: InterfaceName,
@@ -56,51 +56,28 @@ pub enum Ipv6 {
 const QUEUE_LENGTH: u32 = 1000;
 
 impl Interface {
-    /// Makes the TAP in the host's namespace, so that its queues do not pin the sandbox, and moves it.
+    /// Makes the TAP in the sandbox, which its queues keep alive: to make it elsewhere and move it takes a grace
+    /// period for all callbacks of the kernel (`rcu_barrier` in `__dev_change_net_namespace`, Linux 6.18), under the
+    /// lock of the whole machine's network configuration.
     ///
-    /// It is up, and survives its queues, when this returns. On failure nothing is left behind.
+    /// It is up when this returns, and goes with its queues until [`Tap::set_persistent`] is called. On failure
+    /// nothing is left behind.
     ///
     /// # Errors
     /// [`EdgeError`].
-    pub fn make(
-        &self,
-        host: &mut Namespace,
-        sandbox: &mut Namespace,
-        queues: NonZeroUsize,
-    ) -> Result<Tap, EdgeError> {
-        let tap = Tap::create(&self.tap_name, queues)?;
-        self.prepare(&mut host.netlink, tap.index)?;
-        host.netlink.set_netns(tap.index, sandbox.netns())?;
+    pub fn make(&self, sandbox: &mut Namespace, queues: NonZeroUsize) -> Result<Tap, EdgeError> {
         sandbox.set_loopback_up()?;
-        // The index may be another one there.
-        let link = sandbox.netlink.link(&self.tap_name)?;
-        let index = link.ok_or_else(|| self.vanished())?.index;
-        match sandbox.netlink.rename(index, &self.name) {
-            Err(NetlinkError::Exists(_)) => {
-                let name = self.name.clone();
-                return Err(EdgeError::NameTaken { name });
-            }
-            other => other?,
-        }
-        sandbox.run(|| self.set_up_ipv6())?;
-        if self.link_local.is_some() {
-            let generation = AddressGeneration::None;
-            sandbox
-                .netlink
-                .set_ipv6_address_generation(index, generation)?;
-        }
-        configure(&mut sandbox.netlink, index, &self.addresses)?;
-        if let Some(address) = self.link_local.filter(|_| self.has_ipv6()) {
-            let network = Ipv6Net::new_assert(address, 64).into();
-            sandbox.netlink.add_address(index, network, Dad::Off)?;
-        }
-        for &(destination, gateway) in &self.routes {
-            let route = Route::to(destination, gateway, index);
-            sandbox.netlink.replace_route(&route)?;
-        }
-        // Last, as a TAP goes with its queues until then.
-        tap.set_persistent(true)?;
-        Ok(tap)
+        sandbox.run(|netlink| {
+            let tap = Tap::create(&self.name, queues).map_err(|error| match error {
+                TapError::Exists { name } => EdgeError::NameTaken { name },
+                other => other.into(),
+            })?;
+            self.prepare(netlink, tap.index)?;
+            unqueue(netlink, tap.index);
+            self.set_up_ipv6()?;
+            self.configure(netlink, tap.index)?;
+            Ok::<_, EdgeError>(tap)
+        })
     }
 
     /// Makes the TAP in the host's namespace and leaves it there, down, for somebody else to move and set up.
@@ -113,6 +90,22 @@ impl Interface {
         self.prepare(&mut host.netlink, tap.index)?;
         tap.set_persistent(true)?;
         Ok(tap)
+    }
+
+    /// Addresses and routes, and switched on.
+    fn configure(&self, netlink: &mut Netlink, index: u32) -> Result<(), NetlinkError> {
+        if self.link_local.is_some() {
+            netlink.set_ipv6_address_generation(index, AddressGeneration::None)?;
+        }
+        configure(netlink, index, &self.addresses)?;
+        if let Some(address) = self.link_local.filter(|_| self.has_ipv6()) {
+            let network = Ipv6Net::new_assert(address, 64).into();
+            netlink.add_address(index, network, Dad::Off)?;
+        }
+        for &(destination, gateway) in &self.routes {
+            netlink.replace_route(&Route::to(destination, gateway, index))?;
+        }
+        Ok(())
     }
 
     fn prepare(&self, netlink: &mut Netlink, index: u32) -> Result<(), NetlinkError> {
@@ -141,12 +134,6 @@ impl Interface {
                 sysctl::write(&["ipv6", "conf", self.name.as_str(), "autoconf"], "0")
             }
             _ => Ok(()),
-        }
-    }
-
-    fn vanished(&self) -> EdgeError {
-        EdgeError::Vanished {
-            name: self.tap_name.clone(),
         }
     }
 }
@@ -234,6 +221,13 @@ pub(super) fn delete(netlink: &mut Netlink, index: u32) -> Result<bool, EdgeErro
         Ok(()) => Ok(true),
         Err(NetlinkError::NotFound(_)) => Ok(false),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Has a TAP's frames wait for the switch in its own queues only. It works without that, too.
+pub fn unqueue(netlink: &mut Netlink, index: u32) {
+    if let Err(error) = netlink.set_unqueued(index) {
+        tracing::debug!("{error}");
     }
 }
 

@@ -18,7 +18,7 @@ pub use error::EdgeError;
 pub use guest::{Guest, GuestMark};
 pub use host::{addresses, interface_of, occupied_routes, underlay_mtu, uplink_mtu};
 pub use host_port::{HostPort, route_stations};
-pub use interface::{Interface, Ipv6, adjust, remove_interface, replace_addresses};
+pub use interface::{Interface, Ipv6, adjust, remove_interface, replace_addresses, unqueue};
 pub use namespace::Namespace;
 pub use reattach::{Adopted, Survey, survey};
 pub use sandbox::{SandboxError, is_there, living, open};

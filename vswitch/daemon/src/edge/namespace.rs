@@ -49,16 +49,21 @@ impl Namespace {
         &self.netns
     }
 
-    /// Runs what concerns the thread's own namespace: settings below `/proc/sys/net`, opening TAPs.
+    /// Runs what concerns the thread's own namespace: settings below `/proc/sys/net`, opening TAPs. The closure gets
+    /// the connection, too.
     ///
     /// # Errors
     /// [`EdgeError::Netns`], and those of the closure.
-    pub fn run<T, E>(&self, closure: impl FnOnce() -> Result<T, E> + Send) -> Result<T, EdgeError>
+    pub fn run<T, E>(
+        &mut self,
+        closure: impl FnOnce(&mut Netlink) -> Result<T, E> + Send,
+    ) -> Result<T, EdgeError>
     where
         T: Send,
         E: Send + Into<EdgeError>,
     {
-        self.netns.run(closure)?.map_err(Into::into)
+        let Self { netns, netlink } = self;
+        netns.run(|| closure(netlink))?.map_err(Into::into)
     }
 
     /// Switches loopback on, which is off in a new namespace.

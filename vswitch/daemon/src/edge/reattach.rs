@@ -73,7 +73,7 @@ pub fn survey(
     if present.is_empty() {
         return Ok(survey);
     }
-    survey.adopted = namespace.run(|| {
+    survey.adopted = namespace.run(|_| {
         let adopt = |(alias, link): (String, Link)| Adopted {
             tap: reopen(&link.name, queues, deadline).map_err(Into::into),
             alias,

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use ipnet::IpNet;
@@ -54,6 +55,8 @@ pub struct Outside {
     /// The published ports as configured, and as claimed at each address.
     hosts: Vec<(IpAddr, Protocol, RangeInclusive<u16>)>,
     published: BTreeSet<Claim>,
+    /// When the host's sockets were looked at last, and how long that took.
+    looked: (Instant, Duration),
 }
 
 /// Linux' default range (`inet_init_net`), where it cannot be read.
@@ -94,6 +97,7 @@ impl Outside {
             subnets: BTreeSet::new(),
             hosts: Vec::new(),
             published: BTreeSet::new(),
+            looked: (Instant::now(), Duration::ZERO),
         };
         outside.divide(&[]);
         outside

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use vswitch_nat::Protocol;
@@ -13,16 +14,28 @@ use super::division::Division;
 use crate::dataplane::Dataplane;
 use crate::local_ports::MAX_SINGLE_PORTS;
 
+/// Between two looks at the host's sockets is so many times the time that one takes: it passes through the hash
+/// tables of the whole machine, and hosts may have very many sockets.
+const LOOK_EVERY: u32 = 400;
+
 impl Outside {
-    /// Looks which ports the host's own sockets have. Where one has a port of a mapping, the host
-    /// wins.
+    /// Looks which ports the host's own sockets have, unless the last look was too long for another one so soon.
+    /// Where one has a port of a mapping, the host wins.
     ///
     /// # Errors
     /// If the kernel cannot be asked.
-    pub fn look_at_sockets(&self, dataplane: &Dataplane) -> anyhow::Result<()> {
-        if self.nics.is_empty() {
+    pub fn look_at_sockets(&mut self, dataplane: &Dataplane) -> anyhow::Result<()> {
+        let (last, took) = self.looked;
+        if self.nics.is_empty() || last.elapsed() < took * LOOK_EVERY {
             return Ok(());
         }
+        let start = Instant::now();
+        let looked = self.end_mappings_in_use(dataplane);
+        self.looked = (Instant::now(), start.elapsed());
+        looked
+    }
+
+    fn end_mappings_in_use(&self, dataplane: &Dataplane) -> anyhow::Result<()> {
         let mut used = HashSet::new();
         for socket in sockets::bound().context("cannot list the host's sockets")? {
             let protocol = match socket.protocol {

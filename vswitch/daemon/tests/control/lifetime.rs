@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use vswitch_netio::netns::NamedNetns;
 
-use crate::daemon::{Daemon, bridge, code};
+use crate::daemon::{Daemon, bridge, code, to};
 use crate::lab;
 
 #[test]
@@ -55,6 +55,51 @@ fn the_next_namespace_is_not_taken_for_the_one_before() {
         daemon.attach("web", "f");
         lab::eventually("the others are gone", || daemon.known_sandboxes() == ["f"]);
         assert_eq!(daemon.attached("web"), ["f"]);
+    });
+}
+
+#[test]
+fn a_namespace_that_takes_the_name_of_another_is_attached_at_once() {
+    lab::isolated(|| {
+        let daemon = Daemon::new();
+        daemon.network(&bridge("web", "10.5.0.0/24"));
+        let name = || "a".parse().unwrap();
+        for _ in 0..3 {
+            NamedNetns::create(name()).unwrap();
+            let endpoint = daemon.attach("web", "a");
+            // What the namespace before had is free again, as only the switch still kept it.
+            assert_eq!(endpoint.addresses[0].to_string(), "10.5.0.2/24");
+            assert_eq!(lab::addresses("a", "eth0"), ["10.5.0.2/24"]);
+            NamedNetns::delete(&name()).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_namespace_with_processes_keeps_its_name_from_another() {
+    lab::isolated(|| {
+        let daemon = Daemon::new();
+        daemon.network(&bridge("web", "10.5.0.0/24"));
+        daemon.network(&bridge("db", "10.6.0.0/24"));
+        let name = || "a".parse().unwrap();
+        NamedNetns::create(name()).unwrap();
+        daemon.attach("web", "a");
+        let mut process = std::process::Command::new("nsenter")
+            .args(["--net=/run/netns/a", "sleep", "1000"])
+            .spawn()
+            .unwrap();
+        let inside = lab::netns("a").id();
+        lab::eventually("the process is inside", || {
+            vswitch_netio::netns::Netns::of_pid(process.id()).is_ok_and(|n| n.id() == inside)
+        });
+        NamedNetns::delete(&name()).unwrap();
+        NamedNetns::create(name()).unwrap();
+        let while_it_runs = daemon.try_attach("db", to("a"));
+        process.kill().unwrap();
+        process.wait().unwrap();
+        assert_eq!(code(while_it_runs), "sandbox_replaced");
+        daemon.attach("db", "a");
+        assert!(daemon.attached("web").is_empty());
     });
 }
 

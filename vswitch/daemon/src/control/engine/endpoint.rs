@@ -259,7 +259,9 @@ impl Control {
     }
 
     fn record_engine_endpoint(&mut self, endpoint: &Endpoint) -> Result<Begun<Made>, ControlError> {
-        match self.record_arriving(endpoint)? {
+        let acquisition = self.admit(endpoint)?;
+        self.record_with_sandbox(endpoint)?;
+        match acquisition {
             Some(acquisition) => {
                 let id = endpoint.id;
                 Ok(Begun::Asking(Errand::new(async move |control| {

@@ -200,6 +200,8 @@ impl Control {
         let id = netns_id(sandbox.id());
         let links = sandbox.netlink.links().map_err(EdgeError::from)?;
         self.bury_namesakes(key, id, &links)?;
+        // The move has taken it away.
+        edge::unqueue(&mut sandbox.netlink, link.index);
         let record = self.model.set_netns(key, Some(id))?;
         let endpoint = self.model.set_ifname(endpoint.id, link.name.to_string())?;
         self.store.commit(&[
