@@ -6,9 +6,11 @@ frames.py send-vnet IFACE HEX:HEX...       virtio_net_hdr (10 octets) and frame;
 frames.py capture IFACE                    prints "ready", then each frame that arrives, in hex
 """
 
+import errno
 import socket
 import struct
 import sys
+import time
 
 ETH_P_ALL = 0x0003
 SOL_PACKET = 263
@@ -32,7 +34,18 @@ def send(interface, count, frames):
     frames = [bytes.fromhex(frame) for frame in frames]
     for _ in range(int(count)):
         for frame in frames:
-            sock.send(frame)
+            send_when_there_is_room(sock, frame)
+
+
+def send_when_there_is_room(sock, frame):
+    """A TAP whose queue is full says so, where nothing waits in front of it."""
+    while True:
+        try:
+            return sock.send(frame)
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            time.sleep(0.001)
 
 
 def send_vnet(interface, pairs):
