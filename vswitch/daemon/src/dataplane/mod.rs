@@ -28,7 +28,7 @@ use vswitch_datapath::{
     StormLimit,
 };
 use vswitch_nat::{Nat, Owner};
-use vswitch_netio::tap::{Offloads, Tap};
+use vswitch_netio::tap::{self, Offloads, Tap};
 use vswitch_netio::wake::Waker;
 use vswitch_netio::{clock, thread};
 use vswitch_packet::{Capabilities, MacAddr};
@@ -97,6 +97,9 @@ impl Dataplane {
         nat: Nat,
     ) -> anyhow::Result<(Self, UnboundedReceiver<PortEvent>)> {
         let workers = workers.max(1);
+        if workers > 1 {
+            tap::load_steering();
+        }
         let (events, listener) = unbounded_channel();
         let nat = Arc::new(nat);
         let mut first = Snapshot::default();

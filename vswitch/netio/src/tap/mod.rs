@@ -3,6 +3,8 @@
 mod ioctl;
 mod steering;
 
+pub use steering::load_steering;
+
 use std::io::{self, IoSlice};
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -30,15 +30,24 @@ const WITH_PORTS: [i32; 3] = [libc::IPPROTO_TCP, libc::IPPROTO_UDP, libc::IPPROT
 /// Spreads neighbouring numbers (2^32 divided by the golden ratio, odd).
 const SPREAD: i32 = 0x9e37_79b1_u32.cast_signed();
 
+/// All TAPs run the same one.
+static PROGRAM: OnceLock<Option<Program>> = OnceLock::new();
+
+/// Loads the program that chooses the queues of TAPs, before the first of them would.
+pub fn load_steering() {
+    PROGRAM.get_or_init(load);
+}
+
 /// Steers a TAP all of whose queues are there. A kernel that does not take the program (before 4.16, or without
 /// CAP_BPF) goes on in its own way.
 pub(super) fn steer(tap: BorrowedFd<'_>) {
-    /// All TAPs run the same one.
-    static PROGRAM: OnceLock<Option<Program>> = OnceLock::new();
-    let load = || Program::load(ProgramKind::SocketFilter, "vswitch_steer", &program()).ok();
     if let Some(program) = PROGRAM.get_or_init(load) {
         let _ = ioctl::set_steering(tap, program.as_fd());
     }
+}
+
+fn load() -> Option<Program> {
+    Program::load(ProgramKind::SocketFilter, "vswitch_steer", &program()).ok()
 }
 
 /// The program; the kernel takes its result modulo the number of queues. R6: the frame. R7 and R8: the addresses,
