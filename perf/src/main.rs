@@ -57,8 +57,10 @@ enum Command {
     #[command(hide = true)]
     QuicLike { server: SocketAddr, seconds: u64 },
     /// Attaches containers and takes them off again (the lab's engine)
+    #[command(hide = true)]
     Attach(attach::Arguments),
     /// Keeps containers busy, but only just (the lab's neighbours)
+    #[command(hide = true)]
     Trickle(trickle::Arguments),
 }
 

@@ -32,6 +32,7 @@ mod table;
 mod underlay;
 mod vacancy;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -113,7 +114,11 @@ pub(crate) fn show(stored: &Stored) -> Result<()> {
 /// nevertheless.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.list {
-        return Ok(report::list()?);
+        return match report::list() {
+            // Such as `head`, which has what it wants.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            listed => Ok(listed?),
+        };
     }
     let machine = Machine::read()?;
     report::machine(&machine);

@@ -5,6 +5,7 @@
     reason = "this module is the lab's output"
 )]
 
+use std::io::Write as _;
 use std::path::Path;
 
 use super::case::GROUPS;
@@ -49,8 +50,9 @@ pub(crate) fn wrote(path: &Path) {
 /// Cases and peers.
 ///
 /// # Errors
-/// If the shell cannot be asked for a peer's programs.
+/// If the shell cannot be asked for a peer's programs, or nobody reads on.
 pub(crate) fn list() -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
     let width = |names: &mut dyn Iterator<Item = &str>| names.map(str::len).max().unwrap_or(0);
     let cases = GROUPS.iter().flat_map(|group| group.cases);
     let wide = width(&mut cases.map(|case| case.name));
@@ -60,12 +62,12 @@ pub(crate) fn list() -> std::io::Result<()> {
         } else {
             " (if asked for)"
         };
-        println!("{}: {}{default}", group.name, group.help);
+        writeln!(out, "{}: {}{default}", group.name, group.help)?;
         for case in group.cases {
-            println!("  {:wide$}  {}", case.name, case.title);
+            writeln!(out, "  {:wide$}  {}", case.name, case.title)?;
         }
     }
-    println!("\npeers:");
+    writeln!(out, "\npeers:")?;
     let wide = width(&mut PeerKind::ALL.iter().map(|kind| kind.name));
     for kind in PeerKind::ALL {
         let missing = match kind.missing()? {
@@ -74,7 +76,7 @@ pub(crate) fn list() -> std::io::Result<()> {
             }
             None => String::new(),
         };
-        println!("  {:wide$}  {}{missing}", kind.name, kind.help);
+        writeln!(out, "  {:wide$}  {}{missing}", kind.name, kind.help)?;
     }
     Ok(())
 }

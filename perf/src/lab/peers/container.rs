@@ -70,6 +70,18 @@ pub(crate) fn namespaces(host: &Host, containers: &[Container]) -> Result<Vec<Ne
     namespaces.context("make the containers' namespaces")
 }
 
+/// Switches on a container that has its `eth0`, with its address.
+///
+/// # Errors
+/// If the kernel refuses.
+pub(crate) fn switch_on(host: &Host, container: &Container) -> Result<()> {
+    let (name, address) = (&container.name, container.address);
+    host.run_in(name, "ip link set lo up")?;
+    host.run_in(name, &format!("ip address add {address}/{PREFIX} dev eth0"))?;
+    host.run_in(name, "ip link set eth0 up")?;
+    Ok(())
+}
+
 /// The first two of a host's containers, and the others.
 ///
 /// # Errors

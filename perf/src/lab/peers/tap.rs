@@ -3,18 +3,15 @@
 use anyhow::Result;
 use vswitch_e2e::Host;
 
-use super::container::{Container, PREFIX};
+use super::container::{Container, switch_on};
 
 /// Makes a container and moves the TAP with its name into it, as `eth0`.
 ///
 /// # Errors
 /// If there is no such TAP.
 pub(super) fn move_into(host: &Host, container: &Container) -> Result<()> {
-    let (name, address) = (&container.name, container.address);
+    let name = &container.name;
     host.run(&format!("ip netns add {name}"))?;
     host.run(&format!("ip link set {name} netns {name} name eth0"))?;
-    host.run_in(name, "ip link set lo up")?;
-    host.run_in(name, &format!("ip address add {address}/{PREFIX} dev eth0"))?;
-    host.run_in(name, "ip link set eth0 up")?;
-    Ok(())
+    switch_on(host, container)
 }

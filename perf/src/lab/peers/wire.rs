@@ -3,7 +3,7 @@
 use anyhow::Result;
 use vswitch_e2e::Host;
 
-use super::container::{PREFIX, containers, ends};
+use super::container::{containers, ends, switch_on};
 use crate::lab::path::Ends;
 use crate::lab::peer::{Peer, PeerKind};
 use crate::lab::setting::Setting;
@@ -34,10 +34,7 @@ impl Wire {
             "ip link add eth0 netns {left} type veth peer name eth0 netns {right}"
         ))?;
         for container in &containers {
-            let (name, address) = (&container.name, container.address);
-            host.run_in(name, "ip link set lo up")?;
-            host.run_in(name, &format!("ip address add {address}/{PREFIX} dev eth0"))?;
-            host.run_in(name, "ip link set eth0 up")?;
+            switch_on(&host, container)?;
         }
         let (ends, _) = ends(&host, &containers)?;
         Ok(Self { _host: host, ends })
