@@ -36,9 +36,9 @@ impl Snapshot {
     }
 }
 
-/// The queues of one port; worker `n` reads and writes queue `n` alone. A TAP sends a flow's answers
-/// to the queue its frames were last written to, and a NIC's sockets share its frames by a hash that
-/// is the same in both directions, so both directions of a flow stay with one worker.
+/// The queues of one port; worker `n` reads and writes queue `n` alone. The two directions of a conversation come in by
+/// queues beside each other if they come from TAPs, and by the same one if they come from a NIC, whose sockets share
+/// its frames by a hash that is the same for both.
 #[derive(Debug)]
 pub(super) struct Wire {
     pub(super) port: PortId,

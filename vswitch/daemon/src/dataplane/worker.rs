@@ -31,6 +31,9 @@ use super::snapshot::{Progress, Snapshot, Wire};
 
 /// Frames read from one port before the others have their turn.
 const BURST: usize = 64;
+/// Octets after which they have it, too: a super-frame takes as long as 30 small ones, and who has a message beside
+/// somebody's stream should wait for one of them only.
+const BURST_OCTETS: usize = 64 * 1024;
 /// Events taken from one wait.
 const EVENTS: usize = 64;
 /// How often aged entries are swept from the learned tables, by the first worker.
@@ -447,12 +450,19 @@ fn read_frames(
     pipeline: &Pipeline<'_>,
     outputs: &mut Outputs<'_>,
 ) -> bool {
+    let mut octets = 0;
     for _ in 0..BURST {
         let Some(room) = forwarder.room() else {
             break;
         };
         match queue.read(room) {
-            Ok(len) => forwarder.receive(len, ingress, pipeline, outputs),
+            Ok(len) => {
+                forwarder.receive(len, ingress, pipeline, outputs);
+                octets += len;
+                if octets >= BURST_OCTETS {
+                    break;
+                }
+            }
             Err(error) => {
                 return error.raw_os_error() == Some(Errno::BADFD.raw_os_error());
             }
