@@ -32,8 +32,8 @@ use super::snapshot::{Progress, Snapshot, Wire};
 /// Frames read from one port before the others have their turn.
 const BURST: usize = 64;
 /// Octets after which they have it, too: a super-frame takes as long as 30 small ones, and who has a message beside
-/// somebody's stream should wait for one of them only.
-const BURST_OCTETS: usize = 64 * 1024;
+/// somebody's stream should wait for one of them only. A full one of TCP has a little less than 64 KiB.
+const BURST_OCTETS: usize = 60 * 1024;
 /// Events taken from one wait.
 const EVENTS: usize = 64;
 /// How often aged entries are swept from the learned tables, by the first worker.
