@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 
 use ipnet::IpNet;
 use vswitch_netio::InterfaceName;
-use vswitch_netio::netlink::{Dad, Route, RouteTable};
+use vswitch_netio::netlink::{Dad, LinkSettings, Route, RouteTable};
 use vswitch_netio::sysctl::{self, SysctlError};
 use vswitch_netio::tap::Tap;
 use vswitch_packet::MacAddr;
@@ -39,9 +39,13 @@ impl HostPort {
     pub fn make(&self, host: &mut Namespace, queues: NonZeroUsize) -> Result<Tap, EdgeError> {
         let tap = Tap::create(&self.name, queues)?;
         let netlink = &mut host.netlink;
-        netlink.set_alias(tap.index, &self.alias)?;
-        netlink.set_mac(tap.index, self.mac)?;
-        netlink.set_mtu(tap.index, u32::from(self.mtu))?;
+        let settings = LinkSettings {
+            alias: Some(&self.alias),
+            mac: Some(self.mac),
+            mtu: Some(u32::from(self.mtu)),
+            ..LinkSettings::default()
+        };
+        netlink.set(tap.index, &settings)?;
         unqueue(netlink, tap.index);
         match_ipv6(&self.name, &self.addresses)?;
         ignore_router_advertisements(&self.name)?;

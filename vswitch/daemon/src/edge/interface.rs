@@ -5,7 +5,9 @@ use std::num::NonZeroUsize;
 
 use ipnet::{IpNet, Ipv6Net};
 use vswitch_netio::InterfaceName;
-use vswitch_netio::netlink::{AddressGeneration, Dad, Link, Netlink, NetlinkError, Route};
+use vswitch_netio::netlink::{
+    AddressGeneration, Dad, Link, LinkSettings, Netlink, NetlinkError, Route,
+};
 use vswitch_netio::sysctl::{self, SysctlError};
 use vswitch_netio::tap::{Tap, TapError};
 use vswitch_packet::MacAddr;
@@ -109,16 +111,15 @@ impl Interface {
     }
 
     fn prepare(&self, netlink: &mut Netlink, index: u32) -> Result<(), NetlinkError> {
-        netlink.set_alias(index, &self.alias)?;
-        netlink.set_mac(index, self.mac)?;
-        netlink.set_mtu(index, u32::from(self.mtu))?;
-        if let Some(segments) = self.segments {
-            netlink.set_gso_max_segs(index, segments)?;
-        }
-        if !self.arp {
-            netlink.set_arp(index, false)?;
-        }
-        netlink.set_txqueuelen(index, QUEUE_LENGTH)
+        let settings = LinkSettings {
+            alias: Some(&self.alias),
+            mac: Some(self.mac),
+            mtu: Some(u32::from(self.mtu)),
+            queue_length: Some(QUEUE_LENGTH),
+            segments: self.segments,
+            arp: (!self.arp).then_some(false),
+        };
+        netlink.set(index, &settings)
     }
 
     fn has_ipv6(&self) -> bool {

@@ -56,11 +56,10 @@ impl Namespace {
     /// [`EdgeError::Netns`], and those of the closure.
     pub fn run<T, E>(
         &mut self,
-        closure: impl FnOnce(&mut Netlink) -> Result<T, E> + Send,
+        closure: impl FnOnce(&mut Netlink) -> Result<T, E>,
     ) -> Result<T, EdgeError>
     where
-        T: Send,
-        E: Send + Into<EdgeError>,
+        E: Into<EdgeError>,
     {
         let Self { netns, netlink } = self;
         netns.run(|| closure(netlink))?.map_err(Into::into)

@@ -15,6 +15,8 @@ use super::NetlinkError;
 #[derive(Debug)]
 pub(crate) struct Connection<M> {
     socket: Socket,
+    /// Of the last answer.
+    datagram: Vec<u8>,
     sequence: u32,
     message: std::marker::PhantomData<fn(M) -> M>,
 }
@@ -28,6 +30,9 @@ enum Answer {
 
 /// How often a dump is begun anew when the table changed under it.
 const DUMP_ATTEMPTS: usize = 8;
+
+/// Room for an answer: the kernel fills no more for a dump (`netlink_recvmsg`, Linux 6.18), and a single object is smaller.
+const DATAGRAM: usize = 32 * 1024;
 
 /// `struct nlmsghdr`, in bytes.
 const NLMSG_HEADER_LEN: usize = 16;
@@ -50,6 +55,7 @@ where
         socket.set_ext_ack(true)?;
         Ok(Self {
             socket,
+            datagram: Vec::with_capacity(DATAGRAM),
             sequence: 0,
             message: std::marker::PhantomData,
         })
@@ -117,15 +123,23 @@ where
 
     /// Hands every message of the answer to `each`, up to the acknowledgement or the end of a dump.
     fn receive(
-        &self,
+        &mut self,
         what: fmt::Arguments<'_>,
         mut each: impl FnMut(M),
     ) -> Result<Answer, NetlinkError> {
         let mut answer = Answer::Whole;
         loop {
-            let (datagram, _) =
-                retry_interrupted(|| self.socket.recv_from_full()).map_err(NetlinkError::Socket)?;
-            for message in messages::<M>(&datagram) {
+            let Self {
+                socket, datagram, ..
+            } = self;
+            datagram.clear();
+            let length = retry_interrupted(|| socket.recv(datagram, libc::MSG_TRUNC))
+                .map_err(NetlinkError::Socket)?;
+            if length > datagram.len() {
+                let cause = format!("{length} octets are more than fit");
+                return Err(NetlinkError::undecodable(what, cause));
+            }
+            for message in messages::<M>(datagram) {
                 let message = message.map_err(|cause| NetlinkError::undecodable(what, cause))?;
                 // An answer to a request that was given up, when decoding failed half way.
                 if message.header.sequence_number != self.sequence {

@@ -69,6 +69,25 @@ pub struct TunState {
     pub queues: u32,
 }
 
+/// Settings of an interface; what is `None` stays as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LinkSettings<'a> {
+    /// See [`Netlink::set_alias`].
+    pub alias: Option<&'a str>,
+    /// See [`Netlink::set_mac`].
+    pub mac: Option<MacAddr>,
+    /// See [`Netlink::set_mtu`].
+    pub mtu: Option<u32>,
+    /// How many packets wait in the interface's queue before more are dropped. For a TAP this is the length of the
+    /// ring that [`TapQueue::read`](crate::tap::TapQueue::read) empties.
+    pub queue_length: Option<u32>,
+    /// How many segments the kernel puts into one super-frame at most.
+    pub segments: Option<u32>,
+    /// Whether the kernel asks for neighbours by ARP and neighbour discovery, as is the default, or sends all frames to
+    /// the interface's own address and answers nobody (`IFF_NOARP`).
+    pub arp: Option<bool>,
+}
+
 impl Netlink {
     /// All interfaces of the namespace, in ascending order of index.
     ///
@@ -138,24 +157,36 @@ impl Netlink {
         self.change(format_args!("set interface {index} down"), request, 0)
     }
 
-    /// Has the kernel ask for neighbours by ARP and neighbour discovery, as is the default, or send all frames to the
-    /// interface's own address and answer nobody (`IFF_NOARP`).
+    /// Makes several settings of an interface in one request. When one is refused, those before it may have been made.
     ///
     /// # Errors
-    /// As [`Netlink::set_up`].
-    pub fn set_arp(&mut self, index: u32, on: bool) -> Result<(), NetlinkError> {
+    /// As [`Netlink::set_up`], and [`NetlinkError::Refused`] for a value that the kernel does not take.
+    pub fn set(&mut self, index: u32, settings: &LinkSettings<'_>) -> Result<(), NetlinkError> {
+        let LinkSettings {
+            alias,
+            mac,
+            mtu,
+            queue_length,
+            segments,
+            arp,
+        } = *settings;
         let mut message = message(index);
-        message.header.change_mask = LinkFlags::Noarp;
-        if !on {
-            message.header.flags = LinkFlags::Noarp;
+        message.attributes = [
+            alias.map(|alias| LinkAttribute::IfAlias(alias.to_owned())),
+            mac.map(|mac| LinkAttribute::Address(mac.0.to_vec())),
+            mtu.map(LinkAttribute::Mtu),
+            queue_length.map(LinkAttribute::TxQueueLen),
+            segments.map(LinkAttribute::GsoMaxSegs),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if let Some(arp) = arp {
+            message.header.change_mask = LinkFlags::Noarp;
+            message.header.flags.set(LinkFlags::Noarp, !arp);
         }
         let request = RouteNetlinkMessage::SetLink(message);
-        let state = if on { "on" } else { "off" };
-        self.change(
-            format_args!("set ARP of interface {index} {state}"),
-            request,
-            0,
-        )
+        self.change(format_args!("configure interface {index}"), request, 0)
     }
 
     /// Chooses the link-local address of an interface that is down: one that it has already stays.
@@ -172,7 +203,7 @@ impl Netlink {
             AddressGeneration::Eui64 => In6AddrGenMode::Eui64,
         };
         let settings = vec![AfSpecInet6::AddrGenMode(mode)];
-        self.set(
+        self.set_one(
             format_args!("set the IPv6 address generation of interface {index}"),
             index,
             LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(settings)]),
@@ -184,7 +215,7 @@ impl Netlink {
     /// # Errors
     /// [`NetlinkError::Refused`] with `EINVAL` outside the interface's range.
     pub fn set_mtu(&mut self, index: u32, mtu: u32) -> Result<(), NetlinkError> {
-        self.set(
+        self.set_one(
             format_args!("set the MTU of interface {index} to {mtu}"),
             index,
             LinkAttribute::Mtu(mtu),
@@ -197,7 +228,7 @@ impl Netlink {
     /// [`NetlinkError::errno`] is `EADDRNOTAVAIL` for a multicast or zero address, `EBUSY` for drivers
     /// that want the interface down.
     pub fn set_mac(&mut self, index: u32, mac: MacAddr) -> Result<(), NetlinkError> {
-        self.set(
+        self.set_one(
             format_args!("set the address of interface {index} to {mac}"),
             index,
             LinkAttribute::Address(mac.0.to_vec()),
@@ -209,7 +240,7 @@ impl Netlink {
     /// # Errors
     /// [`NetlinkError::Exists`] if the name is taken.
     pub fn rename(&mut self, index: u32, name: &InterfaceName) -> Result<(), NetlinkError> {
-        self.set(
+        self.set_one(
             format_args!("rename interface {index} to {name}"),
             index,
             LinkAttribute::IfName(name.to_string()),
@@ -222,35 +253,10 @@ impl Netlink {
     /// # Errors
     /// [`NetlinkError::Refused`] with `EINVAL` or `ERANGE` if it is too long.
     pub fn set_alias(&mut self, index: u32, alias: &str) -> Result<(), NetlinkError> {
-        self.set(
+        self.set_one(
             format_args!("set the alias of interface {index} to {alias:?}"),
             index,
             LinkAttribute::IfAlias(alias.to_owned()),
-        )
-    }
-
-    /// Sets how many packets wait in the interface's queue before more are dropped. For a TAP this
-    /// is the length of the ring that [`TapQueue::read`](crate::tap::TapQueue::read) empties.
-    ///
-    /// # Errors
-    /// As [`Netlink::set_up`].
-    pub fn set_txqueuelen(&mut self, index: u32, packets: u32) -> Result<(), NetlinkError> {
-        self.set(
-            format_args!("set the queue length of interface {index} to {packets}"),
-            index,
-            LinkAttribute::TxQueueLen(packets),
-        )
-    }
-
-    /// Sets how many segments the kernel puts into one super-frame for an interface at most.
-    ///
-    /// # Errors
-    /// As [`Netlink::set_up`].
-    pub fn set_gso_max_segs(&mut self, index: u32, segments: u32) -> Result<(), NetlinkError> {
-        self.set(
-            format_args!("let super-frames of interface {index} have {segments} segments"),
-            index,
-            LinkAttribute::GsoMaxSegs(segments),
         )
     }
 
@@ -259,7 +265,7 @@ impl Netlink {
     /// # Errors
     /// [`NetlinkError::Exists`] if the name is taken there.
     pub fn set_netns(&mut self, index: u32, netns: &Netns) -> Result<(), NetlinkError> {
-        self.set(
+        self.set_one(
             format_args!("move interface {index} to another namespace"),
             index,
             LinkAttribute::NetNsFd(netns.as_fd().as_raw_fd()),
@@ -275,7 +281,7 @@ impl Netlink {
         self.change(format_args!("delete interface {index}"), request, 0)
     }
 
-    fn set(
+    fn set_one(
         &mut self,
         what: std::fmt::Arguments<'_>,
         index: u32,

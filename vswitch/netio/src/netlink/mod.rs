@@ -18,7 +18,7 @@ pub use address::{Address, Dad};
 pub(crate) use connection::{Connection, messages};
 pub use error::{NetlinkError, Refusal};
 pub(crate) use ingress::IngressProgram;
-pub use link::{AddressGeneration, Link, TunState};
+pub use link::{AddressGeneration, Link, LinkSettings, TunState};
 pub use neighbour::{Neighbour, NeighbourState};
 pub use route::{Route, RouteKind, RouteProtocol, RouteScope, RouteTable};
 

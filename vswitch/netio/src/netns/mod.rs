@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::thread;
+use std::{process, thread};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
@@ -128,20 +128,23 @@ impl Netns {
         self.id
     }
 
-    /// Runs a closure inside the namespace, on a thread that ends with it, and returns its result.
+    /// Runs a closure inside the namespace, and returns its result.
     ///
-    /// The caller's thread never changes its namespace, so async executors and worker threads may
-    /// call this. Sockets, TAPs and netlink handles that the closure opens stay in the namespace. A
-    /// panic of the closure goes on in the caller.
+    /// The calling thread is there only while the closure runs, and other threads never are. Sockets, TAPs and netlink
+    /// handles that the closure opens stay in the namespace.
     ///
     /// # Errors
     /// [`NetnsError::NotPermitted`] without CAP_SYS_ADMIN.
-    pub fn run<T: Send>(&self, closure: impl FnOnce() -> T + Send) -> Result<T, NetnsError> {
-        on_new_thread(|| {
-            move_into_link_name_space(self.fd.as_fd(), Some(LinkNameSpaceType::Network))
-                .map_err(|e| NetnsError::new("enter a network namespace", e.into()))?;
-            Ok(closure())
-        })?
+    pub fn run<T>(&self, closure: impl FnOnce() -> T) -> Result<T, NetnsError> {
+        let _home = Home(Self::of_current_thread()?);
+        self.enter()
+            .map_err(|e| NetnsError::new("enter a network namespace", e))?;
+        Ok(closure())
+    }
+
+    fn enter(&self) -> io::Result<()> {
+        let network = Some(LinkNameSpaceType::Network);
+        Ok(move_into_link_name_space(self.fd.as_fd(), network)?)
     }
 
     /// `None` if the file is not of the kernel's namespace file system.
@@ -167,6 +170,18 @@ impl Netns {
 impl AsFd for Netns {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+/// Where the calling thread is to be again in the end, even if a closure panics.
+struct Home(Netns);
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // It worked once, with the same rights. A thread that stayed would do to a container what is meant for the host.
+        if self.0.enter().is_err() {
+            process::abort();
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 use std::net::{IpAddr, UdpSocket};
 
 use rustix::io::Errno;
-use vswitch_netio::netlink::{AddressGeneration, Dad, Netlink, Route, RouteScope, RouteTable};
+use vswitch_netio::netlink::{
+    AddressGeneration, Dad, LinkSettings, Netlink, Route, RouteScope, RouteTable,
+};
 use vswitch_netio::tap::{Tap, VNET_HEADER_LEN};
 use vswitch_packet::MacAddr;
 
@@ -15,17 +17,24 @@ fn an_interface_without_arp_asks_nobody() {
     let tap = lab::quiet_tap("t0", "10.0.0.1/24");
     let mut netlink = Netlink::open().unwrap();
     let mac = netlink.link_at(tap.index).unwrap().unwrap().mac.unwrap();
-    netlink.set_arp(tap.index, false).unwrap();
+    let mut set_arp = |on| {
+        let settings = LinkSettings {
+            arp: Some(on),
+            ..LinkSettings::default()
+        };
+        netlink.set(tap.index, &settings).unwrap();
+    };
+    set_arp(false);
     lab::provoke_frame("10.0.0.2:9");
     let frame = lab::next_frame(&tap.queues[0]);
     assert_eq!((&frame[..6], &frame[12..14]), (&mac.0[..], &[8, 0][..]));
     assert!(lab::command("ip link show t0").contains("NOARP"));
-    assert!(netlink.link_at(tap.index).unwrap().unwrap().up);
 
-    netlink.set_arp(tap.index, true).unwrap();
+    set_arp(true);
     lab::provoke_frame("10.0.0.2:9");
     let frame = lab::next_frame(&tap.queues[0]);
     assert_eq!((&frame[..6], &frame[12..14]), (&[0xff; 6][..], &[8, 6][..]));
+    assert!(netlink.link_at(tap.index).unwrap().unwrap().up);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use rustix::io::Errno;
 use vswitch_netio::netlink::{
-    Dad, Neighbour, NeighbourState, Netlink, NetlinkError, Route, RouteKind, RouteProtocol,
-    RouteScope, RouteTable,
+    Dad, LinkSettings, Neighbour, NeighbourState, Netlink, NetlinkError, Route, RouteKind,
+    RouteProtocol, RouteScope, RouteTable,
 };
 use vswitch_netio::netns::Netns;
 use vswitch_netio::tap::Tap;
@@ -30,10 +30,15 @@ fn an_interface_is_what_it_was_set_to() {
     let tap = Tap::create(&lab::name("t0"), lab::queues(1)).unwrap();
     let mut netlink = Netlink::open().unwrap();
     let mac = MacAddr([2, 0x42, 10, 0, 0, 1]);
-    netlink.set_mtu(tap.index, 9000).unwrap();
-    netlink.set_mac(tap.index, mac).unwrap();
-    netlink.set_alias(tap.index, "the first").unwrap();
-    netlink.set_txqueuelen(tap.index, 4000).unwrap();
+    let settings = LinkSettings {
+        alias: Some("the first"),
+        mac: Some(mac),
+        mtu: Some(9000),
+        queue_length: Some(4000),
+        segments: Some(7),
+        arp: None,
+    };
+    netlink.set(tap.index, &settings).unwrap();
     netlink.rename(tap.index, &lab::name("eth0")).unwrap();
     netlink.set_up(tap.index).unwrap();
 
@@ -44,11 +49,11 @@ fn an_interface_is_what_it_was_set_to() {
     );
     assert_eq!(link.alias.as_deref(), Some("the first"));
     assert!(link.up && link.running && link.carrier);
-    let said = lab::command("ip link show eth0");
-    assert!(
-        said.contains("qlen 4000") && said.contains("mtu 9000"),
-        "{said}"
-    );
+    let said = lab::command("ip -details link show eth0");
+    for part in ["qlen 4000", "mtu 9000", "gso_max_segs 7"] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert!(!said.contains("NOARP"), "{said}");
 
     assert_eq!(netlink.link_at(tap.index).unwrap().as_ref(), Some(&link));
     assert!(netlink.link(&lab::name("t0")).unwrap().is_none());
