@@ -15,7 +15,7 @@ pub(crate) trait Load: Sync {
     fn work(&self) -> &'static str;
 
     /// What it misses in a switch, and cannot run without.
-    fn misses(&self, _peer: &dyn Peer) -> Option<&'static str> {
+    fn misses(&self, _peer: &Peer) -> Option<&'static str> {
         None
     }
 

@@ -155,7 +155,7 @@ struct Lab {
 }
 
 /// A switch that is set up, its name in its setting first.
-type Contestant = (&'static str, &'static PeerKind, Box<dyn Peer>);
+type Contestant = (&'static str, &'static PeerKind, Peer);
 
 impl Lab {
     fn new(arguments: &Arguments, machine: Machine, cases: &[&Case]) -> Self {
@@ -199,7 +199,7 @@ impl Lab {
             let mut taking_part = Vec::new();
             for contestant in contestants.iter().filter(|(_, kind, _)| (kind.takes)(case)) {
                 let (title, _, peer) = contestant;
-                match case.load.misses(peer.as_ref()) {
+                match case.load.misses(peer) {
                     None => taking_part.push(contestant),
                     Some(reason) => {
                         self.skip(title, reason.to_owned());
@@ -228,13 +228,13 @@ impl Lab {
                 "{program} is missing: apt-get install {package}"
             )),
             None => (kind.set_up)(setting).and_then(|peer| {
-                peer.ends().check().context("it carries no traffic")?;
+                peer.ends.check().context("it carries no traffic")?;
                 Ok(peer)
             }),
         };
         match peer {
             Ok(peer) => {
-                let switch = Switch::of(kind, title, peer.as_ref());
+                let switch = Switch::of(kind, title, &peer);
                 if !self.record.switches.contains(&switch) {
                     self.record.switches.push(switch);
                 }
@@ -272,7 +272,7 @@ impl Lab {
                 self.progress.begin();
                 let so_far = self.progress.told(self.start.elapsed());
                 report::progress(&so_far, case.title, title, repeat, repeats);
-                let outcome = run_once(case, peer.as_ref(), seconds)
+                let outcome = run_once(case, peer, seconds)
                     .with_context(|| format!("{} through {title}", case.title));
                 match outcome {
                     Ok(outcome) => {
@@ -304,10 +304,10 @@ fn count(kind: &PeerKind, cases: &[&Case]) -> u32 {
 }
 
 /// One run, and the proof that it went the way it should.
-fn run_once(case: &Case, peer: &dyn Peer, seconds: u32) -> Result<Outcome> {
-    let passed = || peer.underlay().map(Underlay::octets).transpose();
+fn run_once(case: &Case, peer: &Peer, seconds: u32) -> Result<Outcome> {
+    let passed = || peer.underlay.as_ref().map(Underlay::octets).transpose();
     let before = passed()?;
-    let site = Site::new(peer, peer.ends().path(case.way));
+    let site = Site::new(peer, peer.ends.path(case.way));
     let outcome = case.load.run(&site, seconds)?;
     if let Some((before, after)) = before.zip(passed()?) {
         let (arrived, passed) = (outcome.payload, after - before);

@@ -1,5 +1,6 @@
 //! What is compared. A new peer is a file in `peers/` and its kind in the list there.
 
+use std::any::Any;
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,37 +17,24 @@ use super::setting::Setting;
 use super::underlay::Underlay;
 
 /// A switch with namespaces connected to it, on private hosts of its own.
-pub(crate) trait Peer {
+#[derive(Debug)]
+pub(crate) struct Peer {
     /// The first two namespaces.
-    fn ends(&self) -> &Ends;
-
+    pub(crate) ends: Ends,
     /// The other namespaces of the switch's network.
-    fn others(&self) -> &[End] {
-        &[]
-    }
-
+    pub(crate) others: Vec<End>,
     /// The processes that switch; none if the kernel does.
-    fn processes(&self) -> Vec<u32>;
-
+    pub(crate) processes: Vec<u32>,
     /// What joins the two hosts; none if there is only one.
-    fn underlay(&self) -> Option<&Underlay> {
-        None
-    }
-
+    pub(crate) underlay: Option<Underlay>,
     /// What attaches namespaces that wait; none if there are none.
-    fn attacher(&self) -> Option<&Attacher> {
-        None
-    }
-
+    pub(crate) attacher: Option<Attacher>,
     /// What its ports took when it was set up; none if there are only two, or nobody looked.
-    fn growth(&self) -> Option<Growth> {
-        None
-    }
-
+    pub(crate) growth: Option<Growth>,
     /// What starts containers; none if they are there for the whole lab.
-    fn engine(&self) -> Option<&Engine> {
-        None
-    }
+    pub(crate) engine: Option<Engine>,
+    /// What it is made of, kept to the end and dropped after all the others.
+    pub(super) _parts: Box<dyn Any>,
 }
 
 /// One kind of switch.
@@ -62,7 +50,28 @@ pub(crate) struct PeerKind {
     /// Whether it can do a case of such a setting.
     pub(crate) takes: fn(&Case) -> bool,
     /// Makes it and its namespaces in a setting that it is made for.
-    pub(crate) set_up: fn(Setting) -> Result<Box<dyn Peer>>,
+    pub(crate) set_up: fn(Setting) -> Result<Peer>,
+}
+
+impl Peer {
+    /// A switch with no more than its ends. Its parts are dropped with it, those of a tuple in their order: a
+    /// process comes before its host.
+    pub(crate) fn new(
+        ends: Ends,
+        processes: impl IntoIterator<Item = u32>,
+        parts: impl Any,
+    ) -> Self {
+        Self {
+            ends,
+            others: Vec::new(),
+            processes: processes.into_iter().collect(),
+            underlay: None,
+            attacher: None,
+            growth: None,
+            engine: None,
+            _parts: Box::new(parts),
+        }
+    }
 }
 
 impl PeerKind {

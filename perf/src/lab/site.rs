@@ -14,20 +14,20 @@ use super::processor::ProcessorTime;
 pub(crate) struct Site<'a> {
     /// From the client to the server.
     pub(crate) path: Path<'a>,
-    peer: &'a dyn Peer,
+    peer: &'a Peer,
 }
 
 impl<'a> Site<'a> {
-    pub(crate) const fn new(peer: &'a dyn Peer, path: Path<'a>) -> Self {
+    pub(crate) const fn new(peer: &'a Peer, path: Path<'a>) -> Self {
         Self { path, peer }
     }
 
     /// All containers, those of the path first.
     pub(crate) fn containers(&self) -> Vec<&'a End> {
-        let ends = self.peer.ends();
+        let Peer { ends, others, .. } = self.peer;
         [&ends.left, &ends.right]
             .into_iter()
-            .chain(self.peer.others())
+            .chain(others)
             .collect()
     }
 
@@ -36,7 +36,8 @@ impl<'a> Site<'a> {
     /// # Errors
     /// If the switch has none.
     pub(crate) fn engine(&self) -> Result<&'a Engine> {
-        self.peer.engine().context("nobody starts containers")
+        let engine = self.peer.engine.as_ref();
+        engine.context("nobody starts containers")
     }
 
     /// What attaches namespaces that wait.
@@ -44,7 +45,8 @@ impl<'a> Site<'a> {
     /// # Errors
     /// If the switch has none.
     pub(crate) fn attacher(&self) -> Result<&'a Attacher> {
-        self.peer.attacher().context("nobody attaches containers")
+        let attacher = self.peer.attacher.as_ref();
+        attacher.context("nobody attaches containers")
     }
 
     /// What the switch's ports took.
@@ -52,12 +54,12 @@ impl<'a> Site<'a> {
     /// # Errors
     /// If nobody looked when they came.
     pub(crate) fn growth(&self) -> Result<Growth> {
-        self.peer.growth().context("nobody looked at its memory")
+        self.peer.growth.context("nobody looked at its memory")
     }
 
     /// The processes that switch; none if the kernel does.
-    pub(crate) fn processes(&self) -> Vec<u32> {
-        self.peer.processes()
+    pub(crate) fn processes(&self) -> &'a [u32] {
+        &self.peer.processes
     }
 
     /// Does something, and says what it cost; `work` tells how much was carried.
@@ -69,10 +71,9 @@ impl<'a> Site<'a> {
         act: impl FnOnce() -> Result<T>,
         work: impl FnOnce(&T) -> f64,
     ) -> Result<(T, Cost)> {
-        let processes = self.peer.processes();
-        let before = ProcessorTime::read(&processes)?;
+        let before = ProcessorTime::read(self.processes())?;
         let done = act()?;
-        let spent = ProcessorTime::read(&processes)?.since(before);
+        let spent = ProcessorTime::read(self.processes())?.since(before);
         let cost = Cost {
             work: work(&done),
             machine_seconds: spent.machine,

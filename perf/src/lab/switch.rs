@@ -40,11 +40,11 @@ pub(crate) struct Interface {
 
 impl Switch {
     /// Looks at a switch that is set up.
-    pub(crate) fn of(kind: &PeerKind, title: &str, peer: &dyn Peer) -> Self {
+    pub(crate) fn of(kind: &PeerKind, title: &str, peer: &Peer) -> Self {
         Self {
             title: title.to_owned(),
             version: version(kind),
-            interface: Interface::between(peer.ends()).ok(),
+            interface: Interface::between(&peer.ends).ok(),
         }
     }
 }

@@ -37,8 +37,8 @@ impl Load for Footprint {
         "s"
     }
 
-    fn misses(&self, peer: &dyn Peer) -> Option<&'static str> {
-        let looked = peer.growth().is_some();
+    fn misses(&self, peer: &Peer) -> Option<&'static str> {
+        let looked = peer.growth.is_some();
         (!looked).then_some("nobody looked at its memory while its ports came")
     }
 
@@ -46,13 +46,13 @@ impl Load for Footprint {
         let growth = site.growth()?;
         let processes = site.processes();
         let idle = || -> Result<f64> {
-            let before = spent(&processes)?;
+            let before = spent(processes)?;
             sleep(Duration::from_secs(u64::from(seconds)));
-            Ok(spent(&processes)? - before)
+            Ok(spent(processes)? - before)
         };
         let (spent, cost) = site.metered(idle, |_| f64::from(seconds))?;
         let mut threads = 0;
-        for pid in &processes {
+        for pid in processes {
             threads += ProcessFigures::of(*pid)?.threads;
         }
         Ok(Outcome {

@@ -69,7 +69,7 @@ impl Load for Soak {
 fn resident(site: &Site<'_>) -> Result<f64> {
     let mut sum = 0.0;
     for process in site.processes() {
-        sum += ProcessFigures::of(process)?.resident_kib as f64;
+        sum += ProcessFigures::of(*process)?.resident_kib as f64;
     }
     Ok(sum)
 }

@@ -10,7 +10,6 @@ use super::docker::{CONTAINER, connect};
 use super::outside;
 use crate::lab::case::Way;
 use crate::lab::loads::PORTS;
-use crate::lab::path::Ends;
 use crate::lab::peer::{Peer, PeerKind};
 use crate::lab::setting::Setting;
 
@@ -24,29 +23,18 @@ pub(super) const KIND: PeerKind = PeerKind {
     title: |setting| (setting == Setting::Outside).then_some("docker-proxy"),
     // What is published is all TCP.
     takes: |case| case.way == Way::Inward,
-    set_up: |_| Ok(Box::new(Proxies::set_up()?)),
+    set_up: |_| set_up(),
 };
 
-struct Proxies {
-    // Dropped in this order: the proxies, then their host.
-    proxies: Vec<Background>,
-    _host: Host,
-    ends: Ends,
-}
-
-impl Proxies {
-    fn set_up() -> Result<Self> {
-        let host = Host::new()?;
-        outside::connect(&host)?;
-        connect(&host, "container", &[])?;
-        let proxies: Result<_> = PORTS.iter().map(|port| start(&host, *port)).collect();
-        let ends = outside::ends(&host, "container");
-        Ok(Self {
-            proxies: proxies?,
-            _host: host,
-            ends,
-        })
-    }
+fn set_up() -> Result<Peer> {
+    let host = Host::new()?;
+    outside::connect(&host)?;
+    connect(&host, "container", &[])?;
+    let proxies = PORTS.iter().map(|port| start(&host, *port));
+    let proxies = proxies.collect::<Result<Vec<_>>>()?;
+    let ends = outside::ends(&host, "container");
+    let processes: Vec<_> = proxies.iter().map(Background::pid).collect();
+    Ok(Peer::new(ends, processes, (proxies, host)))
 }
 
 /// Starts the proxy for a port as Docker does: it says on its descriptor 3 whether it listens.
@@ -60,14 +48,4 @@ fn start(host: &Host, port: u16) -> Result<Background> {
     let mut proxy = proxy.spawn()?;
     proxy.wait_for("0\n", Duration::from_secs(10))?;
     Ok(proxy)
-}
-
-impl Peer for Proxies {
-    fn ends(&self) -> &Ends {
-        &self.ends
-    }
-
-    fn processes(&self) -> Vec<u32> {
-        self.proxies.iter().map(Background::pid).collect()
-    }
 }

@@ -7,7 +7,6 @@ use vswitch_e2e::Host;
 use super::container::{GATEWAY, PREFIX, SUBNET, containers, ends};
 use super::docker::Rules;
 use super::kernel::{Bridge, pass_to_iptables};
-use crate::lab::path::{End, Ends};
 use crate::lab::peer::{Peer, PeerKind};
 use crate::lab::setting::Setting;
 
@@ -20,64 +19,41 @@ pub(super) const KIND: PeerKind = PeerKind {
     },
     takes: |_| true,
     set_up: |setting| match setting {
-        Setting::Bridge { containers } => Ok(Box::new(Switching::set_up(containers)?)),
+        Setting::Bridge { containers } => set_up(containers),
         _ => anyhow::bail!("not made for {setting:?}"),
     },
 };
 
-struct Switching {
-    _host: Host,
-    ends: Ends,
-    others: Vec<End>,
-}
-
 const BRIDGE: &str = "docker0";
 
-impl Switching {
-    fn set_up(count: usize) -> Result<Self> {
-        let host = Host::new()?;
-        let bridge = Bridge::new(&host, BRIDGE)?;
-        pass_to_iptables(&host)?;
-        host.run(&format!("ip address add {GATEWAY}/{PREFIX} dev {BRIDGE}"))?;
-        host.run("sysctl -q -w net.ipv4.ip_forward=1")?;
-        let containers = containers(count);
-        let rules = Rules {
-            bridge: BRIDGE,
-            subnet: SUBNET,
-            containers: containers.iter().map(|c| c.address).collect(),
-            ports: &[],
-        };
-        rules.apply(&host)?;
-        for container in &containers {
-            bridge.connect(&container.name, &format!("{}/{PREFIX}", container.address))?;
-        }
-        let (ends, others) = ends(&host, &containers)?;
-        let before = passed(&host)?;
-        ends.check()?;
-        ensure!(
-            passed(&host)? > before,
-            "frames go from container to container and none through iptables"
-        );
-        Ok(Self {
-            _host: host,
-            ends,
-            others,
-        })
+fn set_up(count: usize) -> Result<Peer> {
+    let host = Host::new()?;
+    let bridge = Bridge::new(&host, BRIDGE)?;
+    pass_to_iptables(&host)?;
+    host.run(&format!("ip address add {GATEWAY}/{PREFIX} dev {BRIDGE}"))?;
+    host.run("sysctl -q -w net.ipv4.ip_forward=1")?;
+    let containers = containers(count);
+    let rules = Rules {
+        bridge: BRIDGE,
+        subnet: SUBNET,
+        containers: containers.iter().map(|c| c.address).collect(),
+        ports: &[],
+    };
+    rules.apply(&host)?;
+    for container in &containers {
+        bridge.connect(&container.name, &format!("{}/{PREFIX}", container.address))?;
     }
-}
-
-impl Peer for Switching {
-    fn ends(&self) -> &Ends {
-        &self.ends
-    }
-
-    fn others(&self) -> &[End] {
-        &self.others
-    }
-
-    fn processes(&self) -> Vec<u32> {
-        Vec::new()
-    }
+    let (ends, others) = ends(&host, &containers)?;
+    let before = passed(&host)?;
+    ends.check()?;
+    ensure!(
+        passed(&host)? > before,
+        "frames go from container to container and none through iptables"
+    );
+    Ok(Peer {
+        others,
+        ..Peer::new(ends, None, host)
+    })
 }
 
 /// How many frames iptables and conntrack have let through as part of a connection.

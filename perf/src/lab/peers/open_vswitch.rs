@@ -12,7 +12,6 @@ use vswitch_e2e::{Host, OpenVswitch};
 
 use super::container::{containers, ends};
 use super::tap;
-use crate::lab::path::{End, Ends};
 use crate::lab::peer::{Peer, PeerKind};
 use crate::lab::setting::Setting;
 
@@ -23,7 +22,7 @@ pub(super) const KIND: PeerKind = PeerKind {
     needs: NEEDS,
     title: |setting| is_made_for(setting).then_some("Open vSwitch"),
     takes: |_| true,
-    set_up: |setting| Ok(Box::new(Switching::set_up(setting, &[])?)),
+    set_up: |setting| set_up(setting, &[]),
 };
 
 /// With super-frames, which is experimental in Open vSwitch, and off if nobody asks.
@@ -33,65 +32,36 @@ pub(super) const WITH_TSO: PeerKind = PeerKind {
     needs: NEEDS,
     title: |setting| is_made_for(setting).then_some("Open vSwitch, TSO"),
     takes: |_| true,
-    set_up: |setting| {
-        let settings = ["userspace-tso-enable=true"];
-        Ok(Box::new(Switching::set_up(setting, &settings)?))
-    },
+    set_up: |setting| set_up(setting, &["userspace-tso-enable=true"]),
 };
 
 const NEEDS: &[(&str, &str)] = &[("ovs-vswitchd", "openvswitch-switch")];
-
-struct Switching {
-    // Dropped in this order: the switch, then its host.
-    switch: OpenVswitch,
-    _host: Host,
-    ends: Ends,
-    others: Vec<End>,
-}
 
 const fn is_made_for(setting: Setting) -> bool {
     matches!(setting, Setting::Bridge { .. })
 }
 
-impl Switching {
-    fn set_up(setting: Setting, settings: &[&str]) -> Result<Self> {
-        let Setting::Bridge { containers: count } = setting else {
-            anyhow::bail!("not made for {setting:?}");
-        };
-        let host = Host::new()?;
-        let switch = OpenVswitch::start(&host, settings)?;
-        let containers = containers(count);
-        let ports = containers.iter().map(|container| {
-            let name = &container.name;
-            format!(" -- add-port br0 {name} -- set interface {name} type=tap")
-        });
-        switch.ctl(&format!(
-            "add-br br0 -- set bridge br0 datapath_type=netdev{}",
-            ports.collect::<String>()
-        ))?;
-        for container in &containers {
-            tap::move_into(&host, container)?;
-        }
-        let (ends, others) = ends(&host, &containers)?;
-        Ok(Self {
-            switch,
-            _host: host,
-            ends,
-            others,
-        })
+fn set_up(setting: Setting, settings: &[&str]) -> Result<Peer> {
+    let Setting::Bridge { containers: count } = setting else {
+        anyhow::bail!("not made for {setting:?}");
+    };
+    let host = Host::new()?;
+    let switch = OpenVswitch::start(&host, settings)?;
+    let containers = containers(count);
+    let ports = containers.iter().map(|container| {
+        let name = &container.name;
+        format!(" -- add-port br0 {name} -- set interface {name} type=tap")
+    });
+    switch.ctl(&format!(
+        "add-br br0 -- set bridge br0 datapath_type=netdev{}",
+        ports.collect::<String>()
+    ))?;
+    for container in &containers {
+        tap::move_into(&host, container)?;
     }
-}
-
-impl Peer for Switching {
-    fn ends(&self) -> &Ends {
-        &self.ends
-    }
-
-    fn others(&self) -> &[End] {
-        &self.others
-    }
-
-    fn processes(&self) -> Vec<u32> {
-        vec![self.switch.pid()]
-    }
+    let (ends, others) = ends(&host, &containers)?;
+    Ok(Peer {
+        others,
+        ..Peer::new(ends, [switch.pid()], (switch, host))
+    })
 }

@@ -1,9 +1,8 @@
 //! pasta, as podman runs it, with a short and with the longest MTU.
 
 use anyhow::Result;
-use vswitch_e2e::{Host, Program};
 
-use super::user_mode::{self, CONTAINER, LONGEST, NAMESPACE, UserMode};
+use super::user_mode::{self, CONTAINER, LONGEST, NAMESPACE};
 use crate::lab::peer::{Peer, PeerKind};
 use crate::lab::setting::Setting;
 
@@ -37,8 +36,8 @@ const AS_PODMAN: &str = "--config-net --no-map-gw -t none -u none -T none -U non
 /// (kernel 6.18, two cores). With this, hardly anything is lost, and it gets 5.7 with an MTU of 1500, 14 with 65520.
 const IN_FLIGHT: &str = "net.ipv4.tcp_wmem=4096 16384 262144";
 
-fn set_up(mtu: u16) -> Result<Box<dyn Peer>> {
-    let program = |host: &Host| -> Result<Program> {
+fn set_up(mtu: u16) -> Result<Peer> {
+    user_mode::set_up(|host| {
         let sysctl = host.sandbox(CONTAINER).program("sysctl");
         sysctl.args(["-q", "-w", IN_FLIGHT]).output()?;
         // As root it would become `nobody`, who may not enter the namespace of a container of root's.
@@ -47,6 +46,5 @@ fn set_up(mtu: u16) -> Result<Box<dyn Peer>> {
         let pasta = pasta.args(["--netns", NAMESPACE, "--ns-ifname", "eth0"]);
         let pasta = pasta.args(AS_PODMAN.split(' '));
         Ok(pasta.args(["--mtu", &mtu.to_string()]))
-    };
-    Ok(Box::new(UserMode::set_up(program)?))
+    })
 }

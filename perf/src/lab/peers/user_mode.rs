@@ -4,20 +4,11 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use vswitch_e2e::{Background, Host, Program, eventually};
+use vswitch_e2e::{Host, Program, eventually};
 
 use super::outside;
 use crate::lab::case::{Case, Way};
-use crate::lab::path::Ends;
 use crate::lab::peer::Peer;
-
-/// A container that such a process connects to the outside.
-pub(super) struct UserMode {
-    // Dropped in this order: the process, then its host.
-    process: Background,
-    _host: Host,
-    ends: Ends,
-}
 
 /// The container's namespace.
 pub(super) const CONTAINER: &str = "container";
@@ -28,47 +19,31 @@ pub(super) const LONGEST: u16 = 65520;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-impl UserMode {
-    /// Makes the container, and starts the process, which is to make `eth0` in it and set it up.
-    ///
-    /// # Errors
-    /// If it does not.
-    pub(super) fn set_up(process: impl FnOnce(&Host) -> Result<Program>) -> Result<Self> {
-        let host = Host::new()?;
-        outside::connect(&host)?;
-        // Their sockets for pings are those that need no privilege (icmp(7)).
-        host.program("sysctl")
-            .args(["-q", "-w", "net.ipv4.ping_group_range=0 2147483647"])
-            .output()?;
-        host.run(&format!("ip netns add {CONTAINER}"))?;
-        host.run_in(CONTAINER, "ip link set lo up")?;
-        let mut process = process(&host)?.spawn()?;
-        eventually("the container has a way out", PATIENCE, || {
-            let (stdout, stderr) = process.written()?;
-            ensure!(process.is_running()?, "it ended:\n{stdout}{stderr}");
-            let routes = host.run_in(CONTAINER, "ip route show default dev eth0");
-            Ok(routes.is_ok_and(|routes| !routes.is_empty()))
-        })?;
-        let ends = outside::ends(&host, CONTAINER);
-        Ok(Self {
-            process,
-            _host: host,
-            ends,
-        })
-    }
+/// Makes the container, and starts the process, which is to make `eth0` in it and set it up.
+///
+/// # Errors
+/// If it does not.
+pub(super) fn set_up(process: impl FnOnce(&Host) -> Result<Program>) -> Result<Peer> {
+    let host = Host::new()?;
+    outside::connect(&host)?;
+    // Their sockets for pings are those that need no privilege (icmp(7)).
+    host.program("sysctl")
+        .args(["-q", "-w", "net.ipv4.ping_group_range=0 2147483647"])
+        .output()?;
+    host.run(&format!("ip netns add {CONTAINER}"))?;
+    host.run_in(CONTAINER, "ip link set lo up")?;
+    let mut process = process(&host)?.spawn()?;
+    eventually("the container has a way out", PATIENCE, || {
+        let (stdout, stderr) = process.written()?;
+        ensure!(process.is_running()?, "it ended:\n{stdout}{stderr}");
+        let routes = host.run_in(CONTAINER, "ip route show default dev eth0");
+        Ok(routes.is_ok_and(|routes| !routes.is_empty()))
+    })?;
+    let ends = outside::ends(&host, CONTAINER);
+    Ok(Peer::new(ends, [process.pid()], (process, host)))
 }
 
 /// Cases for them: the ways in are others.
 pub(super) fn takes(case: &Case) -> bool {
     case.way == Way::Outward
-}
-
-impl Peer for UserMode {
-    fn ends(&self) -> &Ends {
-        &self.ends
-    }
-
-    fn processes(&self) -> Vec<u32> {
-        vec![self.process.pid()]
-    }
 }

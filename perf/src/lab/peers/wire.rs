@@ -4,7 +4,6 @@ use anyhow::Result;
 use vswitch_e2e::Host;
 
 use super::container::{containers, ends, switch_on};
-use crate::lab::path::Ends;
 use crate::lab::peer::{Peer, PeerKind};
 use crate::lab::setting::Setting;
 
@@ -14,39 +13,22 @@ pub(super) const KIND: PeerKind = PeerKind {
     needs: &[],
     title: |setting| (setting == Setting::PAIR).then_some("wire, no switch"),
     takes: |_| true,
-    set_up: |_| Ok(Box::new(Wire::set_up()?)),
+    set_up: |_| set_up(),
 };
 
-struct Wire {
-    _host: Host,
-    ends: Ends,
-}
-
-impl Wire {
-    fn set_up() -> Result<Self> {
-        let host = Host::new()?;
-        let containers = containers(2);
-        for container in &containers {
-            host.run(&format!("ip netns add {}", container.name))?;
-        }
-        let [left, right] = [&containers[0].name, &containers[1].name];
-        host.run(&format!(
-            "ip link add eth0 netns {left} type veth peer name eth0 netns {right}"
-        ))?;
-        for container in &containers {
-            switch_on(&host, container)?;
-        }
-        let (ends, _) = ends(&host, &containers)?;
-        Ok(Self { _host: host, ends })
+fn set_up() -> Result<Peer> {
+    let host = Host::new()?;
+    let containers = containers(2);
+    for container in &containers {
+        host.run(&format!("ip netns add {}", container.name))?;
     }
-}
-
-impl Peer for Wire {
-    fn ends(&self) -> &Ends {
-        &self.ends
+    let [left, right] = [&containers[0].name, &containers[1].name];
+    host.run(&format!(
+        "ip link add eth0 netns {left} type veth peer name eth0 netns {right}"
+    ))?;
+    for container in &containers {
+        switch_on(&host, container)?;
     }
-
-    fn processes(&self) -> Vec<u32> {
-        Vec::new()
-    }
+    let (ends, _) = ends(&host, &containers)?;
+    Ok(Peer::new(ends, None, host))
 }

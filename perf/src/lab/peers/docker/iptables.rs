@@ -7,15 +7,9 @@ use vswitch_e2e::Host;
 
 use super::rules::Rules;
 use crate::lab::loads::PORTS;
-use crate::lab::path::Ends;
 use crate::lab::peer::Peer;
 use crate::lab::peers::kernel::Bridge;
 use crate::lab::peers::outside;
-
-pub(super) struct Iptables {
-    _host: Host,
-    ends: Ends,
-}
 
 pub(super) const BRIDGE: &str = "docker0";
 const SUBNET: &str = "172.17.0.0/16";
@@ -42,22 +36,10 @@ pub(in crate::lab::peers) fn connect(host: &Host, container: &str, ports: &[u16]
     rules.apply(host)
 }
 
-impl Iptables {
-    pub(super) fn set_up() -> Result<Self> {
-        let host = Host::new()?;
-        outside::connect(&host)?;
-        connect(&host, "container", &PORTS)?;
-        let ends = outside::ends(&host, "container");
-        Ok(Self { _host: host, ends })
-    }
-}
-
-impl Peer for Iptables {
-    fn ends(&self) -> &Ends {
-        &self.ends
-    }
-
-    fn processes(&self) -> Vec<u32> {
-        Vec::new()
-    }
+pub(super) fn set_up() -> Result<Peer> {
+    let host = Host::new()?;
+    outside::connect(&host)?;
+    connect(&host, "container", &PORTS)?;
+    let ends = outside::ends(&host, "container");
+    Ok(Peer::new(ends, None, host))
 }

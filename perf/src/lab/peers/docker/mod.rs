@@ -27,16 +27,14 @@ pub(super) const KIND: PeerKind = PeerKind {
         | Setting::Lan => None,
     },
     takes: |_| true,
-    set_up: |setting| {
-        Ok(match setting {
-            Setting::Outside => Box::new(iptables::Iptables::set_up()?),
-            Setting::Docker => Box::new(engine::DockerBridge::set_up()?),
-            Setting::Attach(what) => Box::new(attach::set_up(what)?),
-            Setting::Bridge { .. }
-            | Setting::Stations { .. }
-            | Setting::Workers(_)
-            | Setting::Overlay
-            | Setting::Lan => anyhow::bail!("not made for {setting:?}"),
-        })
+    set_up: |setting| match setting {
+        Setting::Outside => iptables::set_up(),
+        Setting::Docker => engine::set_up(),
+        Setting::Attach(what) => attach::set_up(what),
+        Setting::Bridge { .. }
+        | Setting::Stations { .. }
+        | Setting::Workers(_)
+        | Setting::Overlay
+        | Setting::Lan => anyhow::bail!("not made for {setting:?}"),
     },
 };

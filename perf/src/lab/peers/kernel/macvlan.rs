@@ -3,41 +3,23 @@
 use anyhow::Result;
 use vswitch_e2e::Host;
 
-use crate::lab::path::Ends;
 use crate::lab::peer::Peer;
 use crate::lab::peers::outside;
 
-pub(super) struct Macvlan {
-    _host: Host,
-    ends: Ends,
-}
-
-impl Macvlan {
-    pub(super) fn set_up() -> Result<Self> {
-        let host = Host::new()?;
-        outside::connect(&host)?;
-        let name = outside::NEIGHBOUR;
-        host.run(&format!("ip netns add {name}"))?;
-        host.run(&format!(
-            "ip link add {name} link {} type macvlan mode bridge",
-            outside::NIC
-        ))?;
-        host.run(&format!("ip link set {name} netns {name} name eth0"))?;
-        host.run_in(name, "ip link set lo up")?;
-        let address = outside::NEIGHBOUR_ADDRESS;
-        host.run_in(name, &format!("ip address add {address}/24 dev eth0"))?;
-        host.run_in(name, "ip link set eth0 up")?;
-        let ends = outside::neighbours(&host);
-        Ok(Self { _host: host, ends })
-    }
-}
-
-impl Peer for Macvlan {
-    fn ends(&self) -> &Ends {
-        &self.ends
-    }
-
-    fn processes(&self) -> Vec<u32> {
-        Vec::new()
-    }
+pub(super) fn set_up() -> Result<Peer> {
+    let host = Host::new()?;
+    outside::connect(&host)?;
+    let name = outside::NEIGHBOUR;
+    host.run(&format!("ip netns add {name}"))?;
+    host.run(&format!(
+        "ip link add {name} link {} type macvlan mode bridge",
+        outside::NIC
+    ))?;
+    host.run(&format!("ip link set {name} netns {name} name eth0"))?;
+    host.run_in(name, "ip link set lo up")?;
+    let address = outside::NEIGHBOUR_ADDRESS;
+    host.run_in(name, &format!("ip address add {address}/24 dev eth0"))?;
+    host.run_in(name, "ip link set eth0 up")?;
+    let ends = outside::neighbours(&host);
+    Ok(Peer::new(ends, None, host))
 }

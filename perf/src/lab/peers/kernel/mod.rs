@@ -6,8 +6,10 @@ mod macvlan;
 mod switching;
 mod vxlan;
 
-pub(super) use attach::Attach;
+pub(super) use attach::attach;
 pub(super) use bridge::{Bridge, pass_to_iptables};
+
+use vswitch_e2e::Host;
 
 use crate::lab::peer::PeerKind;
 use crate::lab::setting::{By, Setting};
@@ -31,18 +33,20 @@ pub(super) const KIND: PeerKind = PeerKind {
         Setting::Outside | Setting::Docker => None,
     },
     takes: |_| true,
-    set_up: |setting| {
-        Ok(match setting {
-            Setting::Bridge { containers } => Box::new(switching::Switching::set_up(containers)?),
-            // It remembers every address.
-            Setting::Stations { .. } => {
-                Box::new(switching::Switching::set_up(Setting::STATION_PORTS)?)
-            }
-            Setting::Workers(_) => Box::new(switching::Switching::set_up(2)?),
-            Setting::Overlay => Box::new(vxlan::Vxlan::set_up()?),
-            Setting::Lan => Box::new(macvlan::Macvlan::set_up()?),
-            Setting::Attach(what) => Box::new(Attach::kernel(what)?),
-            Setting::Outside | Setting::Docker => anyhow::bail!("not made for {setting:?}"),
-        })
+    set_up: |setting| match setting {
+        Setting::Bridge { containers } => switching::set_up(containers),
+        // It remembers every address.
+        Setting::Stations { .. } => switching::set_up(Setting::STATION_PORTS),
+        Setting::Workers(_) => switching::set_up(2),
+        Setting::Overlay => vxlan::set_up(),
+        Setting::Lan => macvlan::set_up(),
+        Setting::Attach(what) => {
+            let way = match what.by {
+                By::Engine => "netlink",
+                By::Script => "ip",
+            };
+            attach(Host::new()?, what, "br0", way)
+        }
+        Setting::Outside | Setting::Docker => anyhow::bail!("not made for {setting:?}"),
     },
 };

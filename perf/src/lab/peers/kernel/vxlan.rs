@@ -11,12 +11,6 @@ use crate::lab::peer::Peer;
 use crate::lab::peers::container::{LEFT, PREFIX, RIGHT};
 use crate::lab::underlay::{ADDRESSES, INNER_MTU, Underlay, VNI, check_offloads};
 
-pub(super) struct Vxlan {
-    _hosts: [KernelVtep; 2],
-    underlay: Underlay,
-    ends: Ends,
-}
-
 /// What the VXLAN device takes from a bridge, and joins for it again.
 const OFFLOADS: [&str; 6] = [
     "rx-checksumming",
@@ -27,40 +21,23 @@ const OFFLOADS: [&str; 6] = [
     "generic-receive-offload",
 ];
 
-impl Vxlan {
-    pub(super) fn set_up() -> Result<Self> {
-        let (underlay, [left, right]) = Underlay::new()?;
-        let [near, far] = ADDRESSES;
-        let left = vtep(left, near, far, (LEFT, "02:42:0a:63:00:02"))?;
-        let right = vtep(right, far, near, (RIGHT, "02:42:0a:63:00:03"))?;
-        let end = |vtep: &KernelVtep, address: Ipv4Addr| End {
-            place: vtep.container(),
-            address: address.to_string(),
-        };
-        let ends = Ends {
-            left: end(&left, LEFT),
-            right: end(&right, RIGHT),
-        };
-        Ok(Self {
-            _hosts: [left, right],
-            underlay,
-            ends,
-        })
-    }
-}
-
-impl Peer for Vxlan {
-    fn ends(&self) -> &Ends {
-        &self.ends
-    }
-
-    fn processes(&self) -> Vec<u32> {
-        Vec::new()
-    }
-
-    fn underlay(&self) -> Option<&Underlay> {
-        Some(&self.underlay)
-    }
+pub(super) fn set_up() -> Result<Peer> {
+    let (underlay, [left, right]) = Underlay::new()?;
+    let [near, far] = ADDRESSES;
+    let left = vtep(left, near, far, (LEFT, "02:42:0a:63:00:02"))?;
+    let right = vtep(right, far, near, (RIGHT, "02:42:0a:63:00:03"))?;
+    let end = |vtep: &KernelVtep, address: Ipv4Addr| End {
+        place: vtep.container(),
+        address: address.to_string(),
+    };
+    let ends = Ends {
+        left: end(&left, LEFT),
+        right: end(&right, RIGHT),
+    };
+    Ok(Peer {
+        underlay: Some(underlay),
+        ..Peer::new(ends, None, [left, right])
+    })
 }
 
 /// Makes the container and its way to the other host.

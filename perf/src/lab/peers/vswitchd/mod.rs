@@ -7,6 +7,9 @@ mod outside;
 mod overlay;
 mod switching;
 
+use anyhow::Result;
+use vswitch_e2e::{Daemon, DaemonOptions, Host};
+
 use crate::lab::peer::PeerKind;
 use crate::lab::setting::{By, Setting};
 
@@ -23,16 +26,22 @@ pub(super) const KIND: PeerKind = PeerKind {
         })
     },
     takes: |_| true,
-    set_up: |setting| {
-        Ok(match setting {
-            Setting::Bridge { containers } => Box::new(switching::Switching::set_up(containers)?),
-            Setting::Stations { room } => Box::new(switching::Switching::with_stations(room)?),
-            Setting::Workers(workers) => Box::new(switching::Switching::with_workers(workers)?),
-            Setting::Outside => Box::new(outside::Outside::set_up()?),
-            Setting::Overlay => Box::new(overlay::Overlay::set_up()?),
-            Setting::Lan => Box::new(macvlan::Macvlan::set_up()?),
-            Setting::Attach(what) => Box::new(attach::Attach::set_up(what)?),
-            Setting::Docker => Box::new(docker::DockerVswitch::set_up()?),
-        })
+    set_up: |setting| match setting {
+        Setting::Bridge { containers } => switching::set_up(containers),
+        Setting::Stations { room } => switching::with_stations(room),
+        Setting::Workers(workers) => switching::with_workers(workers),
+        Setting::Outside => outside::set_up(),
+        Setting::Overlay => overlay::set_up(),
+        Setting::Lan => macvlan::set_up(),
+        Setting::Attach(what) => attach::set_up(what),
+        Setting::Docker => docker::set_up(),
     },
 };
+
+fn start(host: &Host, flags: &[&str]) -> Result<Daemon> {
+    let options = DaemonOptions {
+        flags: flags.iter().copied().map(str::to_owned).collect(),
+        ..DaemonOptions::default()
+    };
+    Daemon::start_with(host, options)
+}

@@ -3,64 +3,40 @@
 use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result, ensure};
-use vswitch_e2e::{Daemon, DaemonOptions, Host};
+use vswitch_e2e::{Daemon, Host};
 
+use super::start;
 use crate::lab::path::{End, Ends};
 use crate::lab::peer::Peer;
 use crate::lab::peers::container::{LEFT, RIGHT, SUBNET};
 use crate::lab::underlay::{ADDRESSES, INNER_MTU, Underlay, VNI};
 
-pub(super) struct Overlay {
-    // Dropped in this order: the daemons, then their hosts.
-    daemons: [Daemon; 2],
-    _hosts: [Host; 2],
-    underlay: Underlay,
-    ends: Ends,
-}
-
 /// The container of each host.
 const CONTAINER: &str = "container";
 
-impl Overlay {
-    pub(super) fn set_up() -> Result<Self> {
-        let (underlay, hosts) = Underlay::new()?;
-        let [left, right] = &hosts;
-        let [near, far] = ADDRESSES;
-        let daemons = [join(left, far, LEFT)?, join(right, near, RIGHT)?];
-        let end = |host: &Host, address: Ipv4Addr| End {
-            place: host.sandbox(CONTAINER),
-            address: address.to_string(),
-        };
-        let ends = Ends {
-            left: end(left, LEFT),
-            right: end(right, RIGHT),
-        };
-        Ok(Self {
-            daemons,
-            _hosts: hosts,
-            underlay,
-            ends,
-        })
-    }
-}
-
-impl Peer for Overlay {
-    fn ends(&self) -> &Ends {
-        &self.ends
-    }
-
-    fn processes(&self) -> Vec<u32> {
-        self.daemons.iter().filter_map(Daemon::pid).collect()
-    }
-
-    fn underlay(&self) -> Option<&Underlay> {
-        Some(&self.underlay)
-    }
+pub(super) fn set_up() -> Result<Peer> {
+    let (underlay, hosts) = Underlay::new()?;
+    let [left, right] = &hosts;
+    let [near, far] = ADDRESSES;
+    let daemons = [join(left, far, LEFT)?, join(right, near, RIGHT)?];
+    let end = |host: &Host, address: Ipv4Addr| End {
+        place: host.sandbox(CONTAINER),
+        address: address.to_string(),
+    };
+    let ends = Ends {
+        left: end(left, LEFT),
+        right: end(right, RIGHT),
+    };
+    let processes: Vec<_> = daemons.iter().filter_map(Daemon::pid).collect();
+    Ok(Peer {
+        underlay: Some(underlay),
+        ..Peer::new(ends, processes, (daemons, hosts))
+    })
 }
 
 /// Starts a daemon and attaches a container to an overlay network with one other host.
 fn join(host: &Host, peer: &str, address: Ipv4Addr) -> Result<Daemon> {
-    let daemon = Daemon::start_with(host, DaemonOptions::default())?;
+    let daemon = start(host, &[])?;
     daemon.ctl(&format!(
         "add-net lab -d overlay -o vni={VNI} -o peers={peer} --subnet {SUBNET}"
     ))?;
