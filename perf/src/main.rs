@@ -2,12 +2,10 @@
 
 mod api;
 mod attach;
-mod connections;
 mod lab;
 mod naive_forwarder;
-mod ping_pong;
-mod quic_like;
-mod requests;
+mod stdout;
+mod traffic;
 mod trickle;
 mod veth;
 mod wiring;
@@ -15,6 +13,8 @@ mod wiring;
 use std::net::SocketAddr;
 
 use clap::{Parser, Subcommand};
+
+use traffic::Traffic;
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -32,30 +32,19 @@ enum Command {
     /// Forwards frames between two new TAPs (a peer in the lab)
     #[command(hide = true)]
     NaiveForwarder { left: String, right: String },
-    /// Answers messages (the far end of the lab's ping-pong)
+    /// Answers traffic (the far end of the lab's own loads)
     #[command(hide = true)]
-    PingPongServer { listen: SocketAddr },
-    /// Measures the time to an answer (the near end of the lab's ping-pong)
+    Serve {
+        traffic: Traffic,
+        address: SocketAddr,
+    },
+    /// Makes traffic and measures it (the near end of the lab's own loads)
     #[command(hide = true)]
-    PingPong { server: SocketAddr, seconds: u64 },
-    /// Answers connections (the far end of the lab's connections)
-    #[command(hide = true)]
-    ConnectionsServer { listen: SocketAddr },
-    /// Counts the connections it can make (the near end of the lab's connections)
-    #[command(hide = true)]
-    Connections { server: SocketAddr, seconds: u64 },
-    /// Answers requests (the far end of the lab's requests)
-    #[command(hide = true)]
-    RequestsServer { listen: SocketAddr },
-    /// Counts the requests that are answered (the near end of the lab's requests)
-    #[command(hide = true)]
-    Requests { server: SocketAddr, seconds: u64 },
-    /// Acknowledges datagrams (the far end of the lab's QUIC-like sender)
-    #[command(hide = true)]
-    QuicLikeServer { listen: SocketAddr },
-    /// Sends datagrams as QUIC does (the near end of the lab's QUIC-like sender)
-    #[command(hide = true)]
-    QuicLike { server: SocketAddr, seconds: u64 },
+    Measure {
+        traffic: Traffic,
+        server: SocketAddr,
+        seconds: u64,
+    },
     /// Attaches containers and takes them off again (the lab's engine)
     #[command(hide = true)]
     Attach(attach::Arguments),
@@ -69,14 +58,12 @@ fn main() -> anyhow::Result<()> {
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Report(stored) => lab::show(&stored),
         Command::NaiveForwarder { left, right } => naive_forwarder::run(&left, &right),
-        Command::PingPongServer { listen } => ping_pong::serve(listen),
-        Command::PingPong { server, seconds } => ping_pong::measure(server, seconds),
-        Command::ConnectionsServer { listen } => connections::serve(listen),
-        Command::Connections { server, seconds } => connections::measure(server, seconds),
-        Command::RequestsServer { listen } => requests::serve(listen),
-        Command::Requests { server, seconds } => requests::measure(server, seconds),
-        Command::QuicLikeServer { listen } => quic_like::serve(listen),
-        Command::QuicLike { server, seconds } => quic_like::measure(server, seconds),
+        Command::Serve { traffic, address } => traffic.serve(address),
+        Command::Measure {
+            traffic,
+            server,
+            seconds,
+        } => traffic.measure(server, seconds),
         Command::Attach(arguments) => attach::run(&arguments),
         Command::Trickle(arguments) => trickle::run(&arguments),
     }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tun_tap::{Iface, Mode};
 
+use crate::stdout;
+
 /// Room for the largest frame; without offloads none is longer than the MTU and a header.
 const FRAME: usize = 1 << 16;
 
@@ -14,17 +16,13 @@ const FRAME: usize = 1 << 16;
 ///
 /// # Errors
 /// If a TAP cannot be made, read or written.
-#[expect(
-    clippy::print_stdout,
-    reason = "the lab waits for the word on the output"
-)]
 pub(crate) fn run(left: &str, right: &str) -> Result<()> {
     let [left, right] = [left, right].map(|name| {
         let tap = Iface::without_packet_info(name, Mode::Tap);
         tap.with_context(|| format!("make the TAP {name}"))
     });
     let (left, right) = (Arc::new(left?), Arc::new(right?));
-    println!("ready");
+    stdout::ready();
     let way_back = {
         let (left, right) = (Arc::clone(&left), Arc::clone(&right));
         thread::spawn(move || forward(&right, &left))

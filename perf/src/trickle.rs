@@ -1,6 +1,5 @@
 //! Containers that are not quite idle: each sends a datagram now and then to the next one.
 
-use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use vswitch_netio::netns::{NamedNetns, Netns};
 use vswitch_packet::MacAddr;
 
 use crate::lab::container::{Container, containers};
+use crate::stdout;
 
 /// Which containers.
 #[derive(Debug, Args)]
@@ -60,7 +60,6 @@ const TURN: Duration = Duration::from_millis(10);
 ///
 /// # Errors
 /// If a container is not as the lab makes them.
-#[expect(clippy::print_stdout, reason = "the lab reads it")]
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let all = containers(arguments.containers);
     let others = all.iter().skip(2);
@@ -69,17 +68,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let senders = senders(stations)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let trickled = runtime.block_on(trickle(&senders))?;
-    println!("{}", serde_json::to_string(&trickled)?);
-    Ok(())
+    stdout::figures(&trickled)
 }
 
-#[expect(clippy::print_stdout, reason = "the lab waits for it")]
 async fn trickle(senders: &[Sender]) -> Result<Trickled> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut turns = interval(TURN);
     turns.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    println!("ready");
-    std::io::stdout().flush()?;
+    stdout::ready();
     let mut trickled = Trickled::default();
     for turn in (0..TURNS).cycle() {
         tokio::select! {

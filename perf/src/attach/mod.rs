@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use vswitch_netio::netns::{NamedNetns, Netns};
 
 use crate::lab::container::{Container, GATEWAY, containers};
+use crate::stdout;
 
 /// What is to be attached, and how. The namespaces are there, with nothing in them.
 #[derive(Debug, Args)]
@@ -88,7 +89,6 @@ const NETWORK: &str = "lab";
 ///
 /// # Errors
 /// If a container cannot be attached, or is not connected then.
-#[expect(clippy::print_stdout, reason = "the lab reads it")]
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     // Before anything else is opened: docker-proxy wants a descriptor of a certain number.
     let mut hand = hand(&arguments.way)?;
@@ -119,8 +119,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         answered,
         detached: milliseconds(start),
     };
-    println!("{}", serde_json::to_string(&times)?);
-    Ok(())
+    stdout::figures(&times)
 }
 
 fn hand(way: &Way) -> Result<Box<dyn Hand>> {

@@ -4,9 +4,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
+use serde::de::DeserializeOwned;
 use vswitch_e2e::{Place, eventually};
 
 use super::case::Way;
+use crate::traffic::Traffic;
 
 /// Two namespaces and a switch between them.
 #[derive(Debug)]
@@ -67,22 +70,24 @@ impl Ends {
 }
 
 impl Path<'_> {
-    /// Runs this program as a server (`NAME-server ADDRESS`) and as its client (`NAME ADDRESS SECONDS`),
-    /// and returns what the client printed.
+    /// Runs this program as a server and as its client, and returns what the client measures.
     ///
     /// # Errors
-    /// If one of them fails.
-    pub(crate) fn run_ourselves(&self, name: &str, port: u16, seconds: u32) -> Result<String> {
+    /// If one of them fails, or the client measures something else.
+    pub(crate) fn measure<F: DeserializeOwned>(&self, traffic: Traffic, seconds: u32) -> Result<F> {
         let itself = std::env::current_exe().context("find the running program's path")?;
+        let name = traffic.to_possible_value().context("traffic has a name")?;
+        let (name, port) = (name.get_name(), traffic.port());
         let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).to_string();
         // What went wrong is told in a line or two.
         let program = |place: &Place| place.program(&itself).env("RUST_BACKTRACE", "0");
         let server = program(self.server);
-        let mut server = server.args([&format!("{name}-server"), &listen]).spawn()?;
+        let mut server = server.args(["serve", name, &listen]).spawn()?;
         server.wait_for("ready", PATIENCE)?;
         let client = program(self.client);
-        let client = client.args([name, &format!("{}:{port}", self.address)]);
+        let client = client.args(["measure", name, &format!("{}:{port}", self.address)]);
         let patience = Duration::from_secs(u64::from(seconds) + 30);
-        client.arg(seconds.to_string()).timeout(patience).output()
+        let client = client.arg(seconds.to_string()).timeout(patience);
+        Ok(serde_json::from_str(&client.output()?)?)
     }
 }

@@ -1,18 +1,15 @@
-//! One connection after the other, by [`crate::connections`].
+//! One connection after the other, by ourselves.
 
 use anyhow::Result;
 
 use super::mega;
-use crate::connections;
 use crate::lab::load::{Load, Metric, Outcome};
 use crate::lab::site::Site;
+use crate::traffic::{self, Traffic};
 
 /// New connections over TCP, several at a time.
 #[derive(Debug)]
 pub(crate) struct Connections;
-
-/// Where the server listens.
-pub(super) const PORT: u16 = 11112;
 
 impl Load for Connections {
     fn metrics(&self) -> &'static [Metric] {
@@ -24,11 +21,9 @@ impl Load for Connections {
     }
 
     fn run(&self, site: &Site<'_>, seconds: u32) -> Result<Outcome> {
-        let connect = || -> Result<connections::Connections> {
-            let printed = site.path.run_ourselves("connections", PORT, seconds)?;
-            Ok(serde_json::from_str(&printed)?)
-        };
-        let (made, cost) = site.metered(connect, |made| mega(made.count) * 1e3)?;
+        let connect = || site.path.measure(Traffic::Connections, seconds);
+        let thousands = |made: &traffic::Connections| mega(made.count) * 1e3;
+        let (made, cost) = site.metered(connect, thousands)?;
         Ok(Outcome {
             figures: vec![cost.work * 1e3 / made.seconds],
             cost,

@@ -32,15 +32,17 @@ pub(super) use rfc2889::{Broadcast, Caching, Congestion, Errored, Learning, Mesh
 pub(super) use soak::Soak;
 pub(super) use tcp::{Tcp, TcpBothWays, TcpReverse};
 
+use crate::traffic::Traffic;
+
 /// Where iperf3 listens that was told nothing else.
 const IPERF_PORT: u16 = 5201;
 
 /// The ports that servers listen at over TCP: what has to be published.
 pub(super) const PORTS: [u16; 4] = [
     IPERF_PORT,
-    ping_pong::PORT,
-    connections::PORT,
-    requests::PORT,
+    Traffic::PingPong.port(),
+    Traffic::Connections.port(),
+    Traffic::Requests.port(),
 ];
 
 #[expect(

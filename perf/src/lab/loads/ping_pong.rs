@@ -8,14 +8,12 @@ use super::mega;
 use crate::lab::load::{Load, Metric, Outcome};
 use crate::lab::path::Path;
 use crate::lab::site::Site;
-use crate::ping_pong::{Latency, MESSAGE};
+use crate::traffic::{Exchange, Latency, Requests, Traffic};
 
 /// One small message at a time, there and back, over TCP.
 #[derive(Debug)]
 pub(crate) struct PingPong;
 
-/// Where the server listens.
-pub(super) const PORT: u16 = 11111;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Load for PingPong {
@@ -39,7 +37,7 @@ impl Load for PingPong {
         Ok(Outcome {
             figures: vec![latency.median, latency.p99, latency.p999],
             cost,
-            payload: 2 * latency.messages * MESSAGE as u64,
+            payload: latency.messages * Exchange::PING_PONG.octets(),
         })
     }
 }
@@ -55,13 +53,14 @@ fn measure(path: &Path<'_>, seconds: u32) -> Result<Latency> {
 }
 
 fn by_sockperf(path: &Path<'_>, seconds: u32) -> Result<Latency> {
-    let port = PORT.to_string();
+    let port = Traffic::PingPong.port().to_string();
+    let message = Exchange::PING_PONG.request.to_string();
     let server = path.server.program("sockperf");
     let mut server = server.args(["server", "--tcp", "-p", &port]).spawn()?;
     server.wait_for("using", PATIENCE)?;
     let client = path.client.program("sockperf");
     let client = client.args(["ping-pong", "--tcp", "-i", path.address, "-p", &port]);
-    let client = client.args(["-m", &MESSAGE.to_string(), "-t", &seconds.to_string()]);
+    let client = client.args(["-m", &message, "-t", &seconds.to_string()]);
     let patience = Duration::from_secs(u64::from(seconds) + 30);
     let printed = client.timeout(patience).output()?;
     read_sockperf(&printed).with_context(|| format!("sockperf printed:\n{printed}"))
@@ -88,8 +87,8 @@ fn read_sockperf(printed: &str) -> Result<Latency> {
 }
 
 pub(super) fn by_ourselves(path: &Path<'_>, seconds: u32) -> Result<Latency> {
-    let printed = path.run_ourselves("ping-pong", PORT, seconds)?;
-    Ok(serde_json::from_str(&printed)?)
+    let requests: Requests = path.measure(Traffic::PingPong, seconds)?;
+    Ok(requests.latency)
 }
 
 #[cfg(test)]

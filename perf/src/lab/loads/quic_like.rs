@@ -1,18 +1,15 @@
-//! Datagrams as QUIC sends them, by [`crate::quic_like`].
+//! Datagrams as QUIC sends them, by ourselves.
 
 use anyhow::Result;
 
 use super::mega;
 use crate::lab::load::{Load, Metric, Outcome};
 use crate::lab::site::Site;
-use crate::quic_like::{DATAGRAM, Goodput};
+use crate::traffic::{DATAGRAM, Goodput, Traffic};
 
 /// One flow of datagrams that are handed over many at a time, and acknowledged.
 #[derive(Debug)]
 pub(crate) struct QuicLike;
-
-/// Where the receiver listens, over UDP.
-const PORT: u16 = 11114;
 
 impl Load for QuicLike {
     fn metrics(&self) -> &'static [Metric] {
@@ -30,10 +27,7 @@ impl Load for QuicLike {
 
     fn run(&self, site: &Site<'_>, seconds: u32) -> Result<Outcome> {
         let octets = |goodput: &Goodput| goodput.arrived * DATAGRAM as u64;
-        let send = || -> Result<Goodput> {
-            let printed = site.path.run_ourselves("quic-like", PORT, seconds)?;
-            Ok(serde_json::from_str(&printed)?)
-        };
+        let send = || site.path.measure(Traffic::QuicLike, seconds);
         let (goodput, cost) = site.metered(send, |goodput| mega(octets(goodput)) / 1e3)?;
         let lost = goodput.sent - goodput.arrived;
         Ok(Outcome {

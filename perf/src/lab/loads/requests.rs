@@ -1,18 +1,15 @@
-//! Requests over connections that stay, by [`crate::requests`].
+//! Requests over connections that stay, by ourselves.
 
 use anyhow::Result;
 
 use super::mega;
 use crate::lab::load::{Load, Metric, Outcome};
 use crate::lab::site::Site;
-use crate::requests::{self, ANSWER, REQUEST};
+use crate::traffic::{self, Exchange, Traffic};
 
 /// Requests and answers, over several connections at a time.
 #[derive(Debug)]
 pub(crate) struct Requests;
-
-/// Where the server listens.
-pub(super) const PORT: u16 = 11113;
 
 impl Load for Requests {
     fn metrics(&self) -> &'static [Metric] {
@@ -31,11 +28,8 @@ impl Load for Requests {
     }
 
     fn run(&self, site: &Site<'_>, seconds: u32) -> Result<Outcome> {
-        let ask = || -> Result<requests::Requests> {
-            let printed = site.path.run_ourselves("requests", PORT, seconds)?;
-            Ok(serde_json::from_str(&printed)?)
-        };
-        let (done, cost) = site.metered(ask, |done| mega(done.count))?;
+        let ask = || site.path.measure(Traffic::Requests, seconds);
+        let (done, cost) = site.metered(ask, |done: &traffic::Requests| mega(done.count))?;
         let latency = done.latency;
         Ok(Outcome {
             figures: vec![
@@ -45,7 +39,7 @@ impl Load for Requests {
                 2.0 * latency.p999,
             ],
             cost,
-            payload: done.count * (REQUEST + ANSWER) as u64,
+            payload: done.count * Exchange::REQUESTS.octets(),
         })
     }
 }

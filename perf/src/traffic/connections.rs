@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::side_by_side;
+
 /// Connections at the same time: enough to keep all processors busy, few enough for the backlog.
 const SIDE_BY_SIDE: usize = 16;
 
@@ -30,14 +32,8 @@ pub(crate) struct Connections {
 /// Answers connections until the process is killed.
 ///
 /// # Errors
-/// If the address cannot be listened at.
-#[expect(
-    clippy::print_stdout,
-    reason = "the lab waits for the word on the output"
-)]
-pub(crate) fn serve(listen: SocketAddr) -> Result<()> {
-    let listener = TcpListener::bind(listen).with_context(|| format!("listen at {listen}"))?;
-    println!("ready");
+/// If none can be accepted any more.
+pub(super) fn serve(listener: &TcpListener) -> Result<()> {
     let (ended, first) = mpsc::channel();
     for _ in 0..SIDE_BY_SIDE {
         let (listener, ended) = (listener.try_clone()?, ended.clone());
@@ -45,17 +41,6 @@ pub(crate) fn serve(listen: SocketAddr) -> Result<()> {
         thread::spawn(move || ended.send(answer(&listener)));
     }
     first.recv()?
-}
-
-/// Makes connections and prints [`Connections`] as JSON.
-///
-/// # Errors
-/// If one of them is refused, reset or answered wrongly.
-#[expect(clippy::print_stdout, reason = "the lab reads the output")]
-pub(crate) fn measure(server: SocketAddr, seconds: u64) -> Result<()> {
-    let connections = connect(server, Duration::from_secs(seconds))?;
-    println!("{}", serde_json::to_string(&connections)?);
-    Ok(())
 }
 
 fn answer(listener: &TcpListener) -> Result<()> {
@@ -72,18 +57,14 @@ fn answer(listener: &TcpListener) -> Result<()> {
     }
 }
 
-fn connect(server: SocketAddr, time: Duration) -> Result<Connections> {
+/// Makes connections for a time, and waits for the end of the last ones.
+///
+/// # Errors
+/// If one of them is refused, reset or answered wrongly.
+pub(super) fn connect(server: SocketAddr, time: Duration) -> Result<Connections> {
     let start = Instant::now();
-    let counts = thread::scope(|scope| {
-        let clients: Vec<_> = (0..SIDE_BY_SIDE)
-            .map(|_| scope.spawn(|| connect_until(server, start + time)))
-            .collect();
-        let count = |client: thread::ScopedJoinHandle<'_, Result<u64>>| {
-            let ended = client.join();
-            ended.map_err(|_| anyhow::anyhow!("a client died"))?
-        };
-        clients.into_iter().map(count).collect::<Result<Vec<_>>>()
-    })?;
+    let clients = 0..SIDE_BY_SIDE;
+    let counts = side_by_side(clients, |_| connect_until(server, start + time))?;
     Ok(Connections {
         count: counts.iter().sum(),
         seconds: start.elapsed().as_secs_f64(),

@@ -32,18 +32,11 @@ const PATIENCE: Duration = Duration::from_millis(25);
 /// As often may that happen one after the other, with nothing that has ever arrived.
 const TRIES: u32 = 40;
 
-/// Sends for some seconds and prints [`Goodput`] as JSON.
+/// Sends for a time.
 ///
 /// # Errors
 /// If nobody answers, or the kernel knows no `UDP_SEGMENT` (before Linux 4.18).
-#[expect(clippy::print_stdout, reason = "the lab reads the output")]
-pub(crate) fn measure(server: SocketAddr, seconds: u64) -> Result<()> {
-    let goodput = send(server, Duration::from_secs(seconds))?;
-    println!("{}", serde_json::to_string(&goodput)?);
-    Ok(())
-}
-
-pub(super) fn send(server: SocketAddr, time: Duration) -> Result<Goodput> {
+pub(crate) fn send(server: SocketAddr, time: Duration) -> Result<Goodput> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("make a socket")?;
     socket.connect(server)?;
     let segment = i32::try_from(DATAGRAM)?;

@@ -9,7 +9,7 @@ mod sender;
 mod window;
 
 pub(crate) use receiver::serve;
-pub(crate) use sender::{Goodput, measure};
+pub(crate) use sender::{Goodput, send};
 
 /// Octets of a datagram: QUIC's 1200 and more (RFC 9000 §14.1), as browsers begin with over IPv4.
 pub(crate) const DATAGRAM: usize = 1252;
@@ -73,7 +73,7 @@ mod tests {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let server = socket.local_addr().unwrap();
         thread::spawn(move || receiver::answer(&socket));
-        let goodput = sender::send(server, Duration::from_millis(50)).unwrap();
+        let goodput = send(server, Duration::from_millis(50)).unwrap();
         assert!(goodput.arrived > 0, "{goodput:?}");
         assert!(goodput.sent >= goodput.arrived, "{goodput:?}");
         assert!(goodput.bits_per_second > 0.0, "{goodput:?}");
@@ -84,6 +84,6 @@ mod tests {
         let closed = UdpSocket::bind("127.0.0.1:0").unwrap();
         let server = closed.local_addr().unwrap();
         drop(closed);
-        assert!(sender::send(server, Duration::from_millis(10)).is_err());
+        assert!(send(server, Duration::from_millis(10)).is_err());
     }
 }
