@@ -29,9 +29,7 @@ fn set_up() -> Result<Peer> {
         .spawn()?;
     forwarder.wait_for("ready", Duration::from_secs(10))?;
     let containers = containers(2);
-    for container in &containers {
-        tap::move_into(&host, container)?;
-    }
+    tap::move_into(&host, &containers)?;
     let (ends, _) = ends(&host, &containers)?;
     Ok(Peer::new(ends, [forwarder.pid()], (forwarder, host)))
 }

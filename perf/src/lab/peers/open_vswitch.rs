@@ -56,9 +56,7 @@ fn set_up(setting: Setting, settings: &[&str]) -> Result<Peer> {
         "add-br br0 -- set bridge br0 datapath_type=netdev{}",
         ports.collect::<String>()
     ))?;
-    for container in &containers {
-        tap::move_into(&host, container)?;
-    }
+    tap::move_into(&host, &containers)?;
     let (ends, others) = ends(&host, &containers)?;
     Ok(Peer {
         others,

@@ -48,9 +48,7 @@ fn set_up(count: usize) -> Result<Peer> {
         let there = host.interfaces()?;
         Ok(containers.iter().all(|c| there.contains(&c.name)))
     })?;
-    for container in &containers {
-        tap::move_into(&host, container)?;
-    }
+    tap::move_into(&host, &containers)?;
     let (ends, others) = ends(&host, &containers)?;
     Ok(Peer {
         others,
