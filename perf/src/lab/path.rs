@@ -76,7 +76,9 @@ impl Path<'_> {
     /// If one of them fails, or the client measures something else.
     pub(crate) fn measure<F: DeserializeOwned>(&self, traffic: Traffic, seconds: u32) -> Result<F> {
         let itself = std::env::current_exe().context("find the running program's path")?;
-        let name = traffic.to_possible_value().context("traffic without a name")?;
+        let name = traffic
+            .to_possible_value()
+            .context("traffic without a name")?;
         let (name, port) = (name.get_name(), traffic.port());
         let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).to_string();
         // What went wrong is told in a line or two.

@@ -19,6 +19,13 @@ pub(crate) struct Container {
     pub(crate) address: Ipv4Addr,
 }
 
+impl Container {
+    /// Its address, with the length of the prefix.
+    pub(super) fn with_prefix(&self) -> String {
+        format!("{}/{PREFIX}", self.address)
+    }
+}
+
 /// The network of all of them.
 pub(crate) const SUBNET: &str = "10.99.0.0/16";
 /// The length of its prefix.
@@ -70,15 +77,14 @@ pub(crate) fn namespaces(host: &Host, containers: &[Container]) -> Result<Vec<Ne
     namespaces.context("make the containers' namespaces")
 }
 
-/// Switches on a container that has its `eth0`, with its address.
+/// Switches on a namespace that has its `eth0`, with an address and the length of its prefix.
 ///
 /// # Errors
 /// If the kernel refuses.
-pub(crate) fn switch_on(host: &Host, container: &Container) -> Result<()> {
-    let (name, address) = (&container.name, container.address);
-    host.run_in(name, "ip link set lo up")?;
-    host.run_in(name, &format!("ip address add {address}/{PREFIX} dev eth0"))?;
-    host.run_in(name, "ip link set eth0 up")?;
+pub(super) fn switch_on(host: &Host, namespace: &str, address: &str) -> Result<()> {
+    host.run_in(namespace, "ip link set lo up")?;
+    host.run_in(namespace, &format!("ip address add {address} dev eth0"))?;
+    host.run_in(namespace, "ip link set eth0 up")?;
     Ok(())
 }
 

@@ -41,7 +41,7 @@ fn set_up(count: usize) -> Result<Peer> {
     };
     rules.apply(&host)?;
     for container in &containers {
-        bridge.connect(&container.name, &format!("{}/{PREFIX}", container.address))?;
+        bridge.connect(&container.name, &container.with_prefix())?;
     }
     let (ends, others) = ends(&host, &containers)?;
     let before = passed(&host)?;

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use vswitch_e2e::Host;
 
+use super::container::switch_on;
 use crate::lab::path::{End, Ends};
 
 /// The interface that leads outside, in the host's own namespace.
@@ -26,12 +27,7 @@ pub(super) fn connect(host: &Host) -> Result<()> {
     host.run(&format!(
         "ip link add {NIC} type veth peer name eth0 netns {OUTSIDE_NAME}"
     ))?;
-    host.run_in(OUTSIDE_NAME, "ip link set lo up")?;
-    host.run_in(
-        OUTSIDE_NAME,
-        &format!("ip address add {OUTSIDE}/24 dev eth0"),
-    )?;
-    host.run_in(OUTSIDE_NAME, "ip link set eth0 up")?;
+    switch_on(host, OUTSIDE_NAME, &format!("{OUTSIDE}/24"))?;
     host.run(&format!("ip address add {HOST}/24 dev {NIC}"))?;
     host.run(&format!("ip link set {NIC} up"))?;
     host.run(&format!("ip route add default via {OUTSIDE}"))?;

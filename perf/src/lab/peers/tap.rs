@@ -14,7 +14,7 @@ pub(super) fn move_into(host: &Host, containers: &[Container]) -> Result<()> {
         let name = &container.name;
         host.run(&format!("ip netns add {name}"))?;
         host.run(&format!("ip link set {name} netns {name} name eth0"))?;
-        switch_on(host, container)?;
+        switch_on(host, name, &container.with_prefix())?;
     }
     Ok(())
 }

@@ -27,7 +27,7 @@ fn set_up() -> Result<Peer> {
         "ip link add eth0 netns {left} type veth peer name eth0 netns {right}"
     ))?;
     for container in &containers {
-        switch_on(&host, container)?;
+        switch_on(&host, &container.name, &container.with_prefix())?;
     }
     let (ends, _) = ends(&host, &containers)?;
     Ok(Peer::new(ends, None, host))

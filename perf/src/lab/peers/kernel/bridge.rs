@@ -5,6 +5,8 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use vswitch_e2e::Host;
 
+use crate::lab::peers::container::switch_on;
+
 /// A bridge in a host's own namespace.
 pub(in crate::lab::peers) struct Bridge<'a> {
     host: &'a Host,
@@ -27,10 +29,7 @@ impl<'a> Bridge<'a> {
             "ip link add {container} type veth peer name eth0 netns {container}"
         ))?;
         host.run(&format!("ip link set {container} master {bridge} up"))?;
-        host.run_in(container, "ip link set lo up")?;
-        host.run_in(container, &format!("ip address add {address} dev eth0"))?;
-        host.run_in(container, "ip link set eth0 up")?;
-        Ok(())
+        switch_on(host, container, address)
     }
 }
 

@@ -4,6 +4,7 @@ use anyhow::Result;
 use vswitch_e2e::Host;
 
 use crate::lab::peer::Peer;
+use crate::lab::peers::container::switch_on;
 use crate::lab::peers::outside;
 
 pub(super) fn set_up() -> Result<Peer> {
@@ -16,10 +17,7 @@ pub(super) fn set_up() -> Result<Peer> {
         outside::NIC
     ))?;
     host.run(&format!("ip link set {name} netns {name} name eth0"))?;
-    host.run_in(name, "ip link set lo up")?;
-    let address = outside::NEIGHBOUR_ADDRESS;
-    host.run_in(name, &format!("ip address add {address}/24 dev eth0"))?;
-    host.run_in(name, "ip link set eth0 up")?;
+    switch_on(&host, name, &format!("{}/24", outside::NEIGHBOUR_ADDRESS))?;
     let ends = outside::neighbours(&host);
     Ok(Peer::new(ends, None, host))
 }
