@@ -116,12 +116,8 @@ impl Layout {
             link_len += TAG_LEN;
         }
         let network = match ethertype {
-            EtherType::IPV4 => {
-                IpHeader::parse_v4(bytes, link_len).map_or(Network::Malformed, Network::Ip)
-            }
-            EtherType::IPV6 => {
-                IpHeader::parse_v6(bytes, link_len).map_or(Network::Malformed, Network::Ip)
-            }
+            EtherType::IPV4 => IpHeader::parse_v4(bytes, link_len),
+            EtherType::IPV6 => IpHeader::parse_v6(bytes, link_len),
             EtherType::ARP => Network::parse_arp(bytes, link_len),
             _ => Network::Opaque,
         };

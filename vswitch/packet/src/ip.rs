@@ -4,6 +4,8 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::frame::Network;
+
 /// Protocol numbers (IANA, "Assigned Internet Protocol Numbers").
 pub mod protocol {
     /// IPv6 hop-by-hop options.
@@ -93,27 +95,27 @@ pub struct IpHeader {
     pub transport: Transport,
 }
 
-/// Why an IP packet is not one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[error("malformed IP packet")]
-pub struct MalformedIp;
-
 impl IpHeader {
     /// Reads the IPv4 header at `start`.
+    ///
+    /// Not as a result that is then turned into the [`Network`]: a header is written in small pieces, and moving it at
+    /// once in larger ones has to wait for them (store forwarding).
     ///
     /// The header checksum is not looked at: a bridge carries the packet whatever it says, and a
     /// router checks it with [`IpHeader::checksum_ok`].
     #[inline]
-    pub(crate) fn parse_v4(frame: &[u8], start: usize) -> Result<Self, MalformedIp> {
-        let packet = frame.get(start..).ok_or(MalformedIp)?;
-        let fixed: &[u8; 20] = packet.first_chunk().ok_or(MalformedIp)?;
+    pub(crate) fn parse_v4(frame: &[u8], start: usize) -> Network {
+        let packet = frame.get(start..).unwrap_or_default();
+        let Some(fixed) = packet.first_chunk::<20>() else {
+            return Network::Malformed;
+        };
         let header_len = usize::from(fixed[0] & 0x0f) * 4;
         let total_len = usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
         if fixed[0] >> 4 != 4 || header_len < 20 || total_len < header_len {
-            return Err(MalformedIp);
+            return Network::Malformed;
         }
         if total_len > packet.len() {
-            return Err(MalformedIp);
+            return Network::Malformed;
         }
         let flags = u16::from_be_bytes([fixed[6], fixed[7]]);
         let fragment = match (flags & 0x1fff, flags & 0x2000 != 0) {
@@ -134,19 +136,24 @@ impl IpHeader {
 
     /// Reads the IPv6 header at `start` and walks its extension headers.
     #[inline]
-    pub(crate) fn parse_v6(frame: &[u8], start: usize) -> Result<Self, MalformedIp> {
-        let packet = frame.get(start..).ok_or(MalformedIp)?;
-        let fixed: &[u8; 40] = packet.first_chunk().ok_or(MalformedIp)?;
+    pub(crate) fn parse_v6(frame: &[u8], start: usize) -> Network {
+        let packet = frame.get(start..).unwrap_or_default();
+        let Some(fixed) = packet.first_chunk::<40>() else {
+            return Network::Malformed;
+        };
         let end = 40 + usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
         if fixed[0] >> 4 != 6 || end > packet.len() {
-            return Err(MalformedIp);
+            return Network::Malformed;
         }
         let payload = match fixed[6] {
             protocol::HOP_BY_HOP
             | protocol::ROUTING
             | protocol::DESTINATION_OPTIONS
             | protocol::AUTHENTICATION
-            | protocol::FRAGMENT => Payload::behind_extensions(packet, end, fixed[6])?,
+            | protocol::FRAGMENT => match Payload::behind_extensions(packet, end, fixed[6]) {
+                Some(payload) => payload,
+                None => return Network::Malformed,
+            },
             protocol => Payload {
                 at: 40,
                 protocol,
@@ -173,19 +180,28 @@ impl IpHeader {
         end: usize,
         protocol: u8,
         fragment: Fragment,
-    ) -> Result<Self, MalformedIp> {
+    ) -> Network {
         let transport = match fragment {
             Fragment::Later => Transport::Other,
             Fragment::No | Fragment::First => {
-                let octets = frame.get(payload..end).ok_or(MalformedIp)?;
+                let Some(octets) = frame.get(payload..end) else {
+                    return Network::Malformed;
+                };
                 Transport::parse(octets, protocol, fragment == Fragment::No)
             }
         };
-        Ok(Self {
+        let (Ok(start), Ok(payload), Ok(end)) = (
+            u16::try_from(start),
+            u16::try_from(payload),
+            u32::try_from(end),
+        ) else {
+            return Network::Malformed;
+        };
+        Network::Ip(Self {
             version,
-            start: u16::try_from(start).map_err(|_| MalformedIp)?,
-            payload: u16::try_from(payload).map_err(|_| MalformedIp)?,
-            end: u32::try_from(end).map_err(|_| MalformedIp)?,
+            start,
+            payload,
+            end,
             protocol,
             fragment,
             transport,
@@ -283,10 +299,11 @@ struct Payload {
 }
 
 impl Payload {
-    /// Walks the extension headers of `packet`, which ends at `end`, from that of type `next` on. Kept
+    /// Walks the extension headers of `packet`, which ends at `end`, from that of type `next` on; `None` if
+    /// they end before they should, or there are more than [`MAX_EXTENSION_HEADERS`]. Kept
     /// apart, as the way of a packet without any must not be longer for it.
     #[cold]
-    fn behind_extensions(packet: &[u8], end: usize, mut next: u8) -> Result<Self, MalformedIp> {
+    fn behind_extensions(packet: &[u8], end: usize, mut next: u8) -> Option<Self> {
         let mut at = 40;
         let mut fragment = Fragment::No;
         for _ in 0..MAX_EXTENSION_HEADERS {
@@ -296,17 +313,14 @@ impl Payload {
                 protocol::AUTHENTICATION => 4,
                 protocol::FRAGMENT => 0,
                 protocol => {
-                    return Ok(Self {
+                    return Some(Self {
                         at,
                         protocol,
                         fragment,
                     });
                 }
             };
-            let header: &[u8; 8] = packet
-                .get(at..end)
-                .and_then(<[u8]>::first_chunk)
-                .ok_or(MalformedIp)?;
+            let header: &[u8; 8] = packet.get(at..end).and_then(<[u8]>::first_chunk)?;
             let len = match next {
                 protocol::FRAGMENT => 8,
                 protocol::AUTHENTICATION => (usize::from(header[1]) + 2) * units,
@@ -325,17 +339,17 @@ impl Payload {
             next = header[0];
             at += len;
             if at > end {
-                return Err(MalformedIp);
+                return None;
             }
             if fragment == Fragment::Later {
-                return Ok(Self {
+                return Some(Self {
                     at,
                     protocol: next,
                     fragment,
                 });
             }
         }
-        Err(MalformedIp)
+        None
     }
 }
 

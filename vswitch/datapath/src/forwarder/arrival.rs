@@ -86,21 +86,21 @@ struct Sorter<'a> {
     arrival: &'a Arrival,
     underlay: PortId,
     pipeline: &'a Pipeline<'a>,
-    last: Option<(Vni, Result<&'a Port, Outsider>)>,
+    last: Option<(Vni, &'a Port)>,
 }
 
 impl<'a> Sorter<'a> {
     #[inline]
     fn port(&mut self, datagram: &[u8]) -> Result<&'a Port, Outsider> {
         let vni = decapsulate(datagram).map_err(|_| Outsider::Drop(DropReason::BadVxlan))?;
-        match self.last {
-            Some((last, found)) if last == vni => found,
-            _ => {
-                let found = self.find(vni);
-                self.last = Some((vni, found));
-                found
-            }
+        if let Some((last, port)) = self.last
+            && last == vni
+        {
+            return Ok(port);
         }
+        let port = self.find(vni)?;
+        self.last = Some((vni, port));
+        Ok(port)
     }
 
     fn find(&self, vni: Vni) -> Result<&'a Port, Outsider> {
