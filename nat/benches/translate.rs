@@ -1,5 +1,5 @@
-//! What one frame of an established flow costs: parsed, looked up, rewritten. Of one flow, and of many in
-//! turn.
+//! What one frame of an established flow costs: parsed, looked up, rewritten. Of one flow, and of many, one
+//! by one and in bursts.
 
 use std::hint::black_box;
 use std::ops::Range;
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use vswitch_nat::{Direction, Expected, Nat};
 use vswitch_packet::{Frame, VnetHeader};
 
 mod flows;
@@ -18,6 +19,9 @@ mod wire;
 use flows::{Flows, small};
 use host::{Family, V4, V6};
 use wire::{Packet, Wire};
+
+/// Packets that a worker has read before it carries the first.
+const BURST: usize = 32;
 
 const FAMILIES: [(&str, Family); 2] = [("tcp4", V4), ("tcp6", V6)];
 
@@ -31,9 +35,13 @@ fn outbound(c: &mut Criterion) {
         for count in [100, 100_000] {
             let flows = Flows::new(family, count);
             let packets = flows.packets.iter().map(|[out, _]| out);
-            many(&mut group, name, packets, |frame| {
-                flows.outbound(family, frame)
-            });
+            many(
+                &mut group,
+                name,
+                packets,
+                (flows.nat(), Direction::Out),
+                |frame| flows.outbound(family, frame),
+            );
         }
     }
     group.finish();
@@ -49,7 +57,13 @@ fn inbound(c: &mut Criterion) {
         for count in [100, 100_000] {
             let flows = Flows::new(family, count);
             let packets = flows.packets.iter().map(|[_, back]| back);
-            many(&mut group, name, packets, |frame| flows.inbound(frame));
+            many(
+                &mut group,
+                name,
+                packets,
+                (flows.nat(), Direction::In),
+                |frame| flows.inbound(frame),
+            );
         }
     }
     group.finish();
@@ -80,12 +94,13 @@ fn one(
     }
 }
 
-/// A packet of each flow in turn, all in one buffer, as a worker reads them, and in an order in which no
-/// cache helps but with few.
+/// Bursts of packets of different flows, as a worker reads them, in an order in which no cache helps but
+/// with few.
 fn many<'p>(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,
     packets: impl ExactSizeIterator<Item = &'p Packet>,
+    (nat, direction): (&Nat, Direction),
     translate: impl Fn(&mut Frame<'_>) -> bool,
 ) {
     /// Coprime to the number of flows.
@@ -102,16 +117,29 @@ fn many<'p>(
         .collect();
     let flows = flows.concat();
     let mut flows = flows.chunks_exact(differs.len()).cycle();
-    let mut bytes = original.bytes.clone();
-    group.bench_function(format!("{name}/{count} flows"), |b| {
-        b.iter(|| {
-            bytes.copy_from_slice(&original.bytes);
-            if let Some(flow) = flows.next() {
-                bytes[differs.clone()].copy_from_slice(flow);
-            }
-            forward(&mut bytes, original.header, &translate)
+    let mut expected = Expected::default();
+    let mut burst = vec![original.bytes.clone(); BURST];
+    group.throughput(Throughput::Elements(BURST as u64));
+    for (kind, ahead) in [("one by one", false), ("bursts", true)] {
+        group.bench_function(format!("{name}/{count} flows, {kind}"), |b| {
+            b.iter(|| {
+                for (bytes, flow) in burst.iter_mut().zip(&mut flows) {
+                    bytes.copy_from_slice(&original.bytes);
+                    bytes[differs.clone()].copy_from_slice(flow);
+                }
+                expected.clear();
+                if ahead {
+                    for bytes in &burst {
+                        expected.add(nat, direction, bytes);
+                    }
+                }
+                for (turn, bytes) in burst.iter_mut().enumerate() {
+                    expected.turn(nat, turn);
+                    forward(bytes, original.header, &translate);
+                }
+            });
         });
-    });
+    }
 }
 
 /// Where addresses and ports are, one behind the other.

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod ahead;
 pub mod config;
 pub mod conntrack;
 mod endpoint;
@@ -19,6 +20,7 @@ pub mod session;
 mod translate;
 pub mod tuple;
 
+pub use ahead::{Direction, Expected};
 pub use config::{Config, Filtering, Timeouts};
 pub use host_ports::HostPorts;
 pub use ledger::{Ledger, Record};

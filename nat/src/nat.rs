@@ -20,7 +20,7 @@ use crate::tuple::{Owner, Protocol, Tuple};
 
 /// A translator, shared by all workers.
 pub struct Nat {
-    conntrack: Conntrack,
+    pub(crate) conntrack: Conntrack,
     fragments: Fragments,
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use vswitch_nat::{Config, Outbound};
+use vswitch_nat::{Config, Nat, Outbound};
 use vswitch_packet::Frame;
 
 use crate::host::{A, Family, Host, at, config, ingress, source_of};
@@ -46,6 +46,11 @@ impl Flows {
         });
         let packets = packets.collect();
         Self { host, packets }
+    }
+
+    #[allow(dead_code, reason = "not every program looks ahead")]
+    pub(crate) const fn nat(&self) -> &Nat {
+        &self.host.nat
     }
 
     pub(crate) fn outbound(&self, family: Family, frame: &mut Frame<'_>) -> bool {

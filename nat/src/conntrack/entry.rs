@@ -2,26 +2,19 @@
 
 use std::sync::Arc;
 
-use super::conversation::Conversation;
 use super::list::{Link, List, links};
 use super::ports::PortSpace;
 use crate::config::Filtering;
 use crate::endpoint::{Address, Endpoint};
 use crate::tuple::{Owner, Protocol};
 
-/// One conversation of a mapping. What each packet needs is in the first of two cache lines.
+/// One conversation of a mapping: what its packets do not need. The rest is its
+/// [`super::track::Track`].
 #[derive(Debug)]
-#[repr(C, align(64))]
 pub(super) struct Session {
-    /// Nanoseconds since the origin, of the last packet that refreshed it.
-    pub(super) seen: u64,
-    /// Nanoseconds that it stays after that.
-    pub(super) stays: u64,
-    pub(super) remote: Endpoint,
-    pub(super) conversation: Conversation,
     pub(super) mapping: u32,
     pub(super) links: [Link; links::COUNT],
-    /// Its number among all shards' sessions, and its slot in the ledger.
+    /// Its number among all shards' sessions, its slot in the ledger, and the place of its track.
     pub(super) seat: u32,
     /// The bucket of the wheel that it is in.
     pub(super) bucket: u16,

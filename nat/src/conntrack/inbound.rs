@@ -69,27 +69,29 @@ impl Conntrack {
         }
     }
 
-    /// A packet of a session of a mapping; `None` if there is none.
+    /// A packet of a session that goes on as it is.
     #[inline(always)]
     fn arrive_again(&self, arrival: &Inbound) -> Option<(Owner, Endpoint)> {
-        let place = self.place(arrival)?;
-        let mut shard = self.lock(place.shard);
-        let mapping = shard.held_by(place.mapping, arrival)?;
-        let (owner, flow) = (mapping.owner, arrival.flow(mapping.inside));
-        // Most connections have a mapping of their own, which spares a look into the table.
-        let id = match mapping.sessions.only() {
-            Some(id) if shard.sessions[id].remote == flow.remote => id,
-            Some(_) => return None,
-            None => {
-                let hash = self.pool.keys.inside(flow.protocol, flow.inside);
-                shard.locate(&self.pool, hash, &flow)?
-            }
-        };
-        if shard.sessions[id].mapping != place.mapping || !shard.is_live(id, arrival.now) {
+        if arrival.step == Step::Query {
             return None;
         }
-        shard.advance(&self.pool, id, arrival.step, Side::Outside, arrival.now);
-        Some((owner, flow.inside))
+        let Inbound {
+            protocol,
+            external,
+            remote,
+            ..
+        } = *arrival;
+        let key = self.pool.keys.conversation(protocol, external, remote);
+        self.pool.index.find(key, |seat| {
+            let mut track = self.pool.tracks.try_lock(seat)?;
+            let passes = track.external == external
+                && track.remote == remote
+                && track.protocol == protocol
+                // Its own address is not one of the host's.
+                && track.inside != external
+                && track.pass(arrival.step, Side::Outside, arrival.now);
+            passes.then_some((track.owner, track.inside))
+        })
     }
 
     /// Where the mapping may be that a packet is for. The host answers echo requests to its addresses
@@ -102,7 +104,7 @@ impl Conntrack {
         self.pool.spaces.place(arrival.protocol, arrival.external)
     }
 
-    /// A packet whose session was not there a moment ago.
+    /// A packet that begins or changes a session, or is of none.
     #[cold]
     fn arrive_anew(
         &self,
@@ -151,7 +153,7 @@ impl Conntrack {
             if let Some(id) = shard.find(&self.pool, hash, &flow, now) {
                 let mapping = shard.mapping_of(id);
                 if mapping.kind == Kind::Own && mapping.owner == owner {
-                    let conversation = &shard.sessions[id].conversation;
+                    let conversation = shard.track(&self.pool, id).conversation;
                     let begins = conversation.restarts(step)
                         || step == Step::Query && conversation.begun_by() == Side::Inside;
                     if begins && !admitted {
@@ -199,6 +201,7 @@ impl Conntrack {
             && shard.sessions[id].mapping == place.mapping
         {
             shard.advance(&self.pool, id, step, Side::Outside, now);
+            shard.note(&self.pool, id);
             return Some(Ok((owner, flow.inside)));
         }
         if !may_begin() {

@@ -42,6 +42,12 @@ impl Keys {
         self.hash(inside, remote, 0)
     }
 
+    /// Of a conversation of the endpoint on our side, which is that inside, or that in its place.
+    #[inline]
+    pub(super) fn conversation(&self, protocol: Protocol, ours: Endpoint, remote: Endpoint) -> u64 {
+        self.session(self.inside(protocol, ours), remote)
+    }
+
     /// Of a mapping's sessions with one remote address.
     #[inline]
     pub(super) fn peer(&self, mapping: u32, remote: Address) -> u64 {

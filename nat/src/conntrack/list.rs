@@ -51,12 +51,6 @@ impl<const LINKS: usize> List<LINKS> {
         (self.first != NONE).then_some(self.first)
     }
 
-    /// If there is one and no other.
-    #[inline]
-    pub(super) fn only(&self) -> Option<u32> {
-        self.first().filter(|&first| first == self.last)
-    }
-
     pub(super) fn iter<'s>(
         &self,
         sessions: &'s Slab<Session>,

@@ -2,20 +2,22 @@
 
 use super::Pool;
 use super::conversation::Worth;
-use super::entry::Session;
+use super::entry::{Mapping, Session};
 use super::list::{List, links};
 use super::record::Saved;
-use super::shard::{Found, Shard};
+use super::shard::Shard;
 use super::slab::Slab;
+use super::track::Track;
 use crate::endpoint::Endpoint;
 
 impl Shard {
     /// Puts a new session where it is to be found.
     pub(super) fn link(&mut self, pool: &Pool, id: u32, hash: u64) {
-        self.set_stay(pool, id);
-        let deadline = self.deadline(id);
-        let (mapping, remote) = (self.sessions[id].mapping, self.sessions[id].remote);
-        let worth = self.sessions[id].conversation.phase.worth();
+        let mapping = self.sessions[id].mapping;
+        let track = self.track(pool, id);
+        let (deadline, remote) = (track.deadline(), track.remote);
+        let worth = track.conversation.phase.worth();
+        drop(track);
 
         self.wheel.insert(&mut self.sessions, id, deadline);
         self.mappings[mapping].sessions.push(&mut self.sessions, id);
@@ -24,22 +26,18 @@ impl Shard {
             holding.quota.enter(worth);
         }
 
-        let (sessions, mappings) = (&self.sessions, &self.mappings);
-        let found = Found {
-            session: id,
-            mapping,
-        };
-        self.by_tuple
-            .insert_unique(pool.keys.session(hash, remote), found, |found| {
-                let session = &sessions[found.session];
-                let mapping = &mappings[found.mapping];
-                let hash = pool.keys.inside(mapping.protocol, mapping.inside);
-                pool.keys.session(hash, session.remote)
-            });
+        let sessions = &self.sessions;
+        let key = pool.keys.session(hash, remote);
+        self.by_tuple.insert_unique(key, id, |&id| {
+            let track = pool.tracks.lock(sessions[id].seat);
+            let hash = pool.keys.inside(track.protocol, track.inside);
+            pool.keys.session(hash, track.remote)
+        });
+        self.note(pool, id);
 
         let hash_of_peer = pool.keys.peer(mapping, remote.address());
         let known = self.peers.find_mut(hash_of_peer, |list| {
-            is_peer(&self.sessions, list, mapping, remote)
+            is_peer(pool, &self.sessions, list, mapping, remote)
         });
         if let Some(list) = known {
             list.push(&mut self.sessions, id);
@@ -50,7 +48,8 @@ impl Shard {
             self.peers.insert_unique(hash_of_peer, list, |list| {
                 list.first().map_or(0, |id| {
                     let session = &sessions[id];
-                    pool.keys.peer(session.mapping, session.remote.address())
+                    let remote = pool.tracks.lock(session.seat).remote;
+                    pool.keys.peer(session.mapping, remote.address())
                 })
             });
         }
@@ -59,14 +58,19 @@ impl Shard {
     /// Takes a session out of everything but the wheel, where it is no more, and gives back what it
     /// held.
     pub(super) fn unlink(&mut self, pool: &Pool, id: u32) {
-        let (mapping, remote) = (self.sessions[id].mapping, self.sessions[id].remote);
-        let worth = self.sessions[id].conversation.phase.worth();
+        let track = {
+            let mut track = self.track(pool, id);
+            track.is_live = false;
+            track.clone()
+        };
+        let (mapping, remote) = (self.sessions[id].mapping, track.remote);
+        let worth = track.conversation.phase.worth();
         let entry = &self.mappings[mapping];
         let hash = pool.keys.inside(entry.protocol, entry.inside);
 
         let hash_of_peer = pool.keys.peer(mapping, remote.address());
         if let Ok(mut found) = self.peers.find_entry(hash_of_peer, |list| {
-            is_peer(&self.sessions, list, mapping, remote)
+            is_peer(pool, &self.sessions, list, mapping, remote)
         }) {
             found.get_mut().remove(&mut self.sessions, id);
             if found.get().first().is_none() {
@@ -75,9 +79,12 @@ impl Shard {
         }
         if let Ok(found) = self
             .by_tuple
-            .find_entry(pool.keys.session(hash, remote), |found| found.session == id)
+            .find_entry(pool.keys.session(hash, remote), |&other| other == id)
         {
             found.remove();
+        }
+        for key in keys_of(pool, entry, &track) {
+            pool.index.forget(key, self.sessions[id].seat);
         }
         if let Some(holding) = self.owners.get_mut(&entry.owner) {
             holding.by_worth[worth as usize].remove(&mut self.sessions, id);
@@ -98,10 +105,22 @@ impl Shard {
         }
     }
 
+    /// Notes where its packets find a session without the shard.
+    pub(super) fn note(&self, pool: &Pool, id: u32) {
+        let track = self.track(pool, id).clone();
+        for key in keys_of(pool, self.mapping_of(id), &track) {
+            pool.index.note(key, self.sessions[id].seat);
+        }
+    }
+
     /// A session's state has changed: it has another worth, another timeout, and is written anew.
     #[cold]
     pub(super) fn revalue(&mut self, pool: &Pool, id: u32, before: Worth) {
-        let worth = self.sessions[id].conversation.phase.worth();
+        let (worth, deadline) = {
+            let mut track = self.track(pool, id);
+            track.set_stay(&pool.config.timeouts);
+            (track.conversation.phase.worth(), track.deadline())
+        };
         if worth != before {
             let owner = self.mapping_of(id).owner;
             if let Some(holding) = self.owners.get_mut(&owner) {
@@ -110,8 +129,6 @@ impl Shard {
                 holding.quota.leave(before);
                 holding.quota.enter(worth);
             }
-            self.set_stay(pool, id);
-            let deadline = self.deadline(id);
             self.wheel.remove(&mut self.sessions, id);
             self.wheel.insert(&mut self.sessions, id, deadline);
         }
@@ -124,21 +141,31 @@ impl Shard {
         };
         let session = &self.sessions[id];
         let mapping = &self.mappings[session.mapping];
+        let track = self.track(pool, id).clone();
         let saved = Saved {
             protocol: mapping.protocol,
-            phase: session.conversation.phase,
-            lasting: session.conversation.lasting(),
+            phase: track.conversation.phase,
+            lasting: track.conversation.lasting(),
             kind: mapping.kind,
             filtering: mapping.filtering,
             inside: mapping.inside,
             external: mapping.external,
-            remote: session.remote,
+            remote: track.remote,
         };
         ledger.write(session.seat, &saved.pack());
     }
 }
 
+/// What a session is found by: as it is seen inside, and as it is seen outside, if packets for that
+/// endpoint are its mapping's.
+fn keys_of(pool: &Pool, mapping: &Mapping, track: &Track) -> impl Iterator<Item = u64> {
+    let external = mapping.space.is_some().then_some(track.external);
+    let ends = std::iter::once(track.inside).chain(external);
+    ends.map(|end| pool.keys.conversation(track.protocol, end, track.remote))
+}
+
 pub(super) fn is_peer(
+    pool: &Pool,
     sessions: &Slab<Session>,
     list: &List<{ links::PEER }>,
     mapping: u32,
@@ -146,6 +173,7 @@ pub(super) fn is_peer(
 ) -> bool {
     list.first().is_some_and(|id| {
         let session = &sessions[id];
-        session.mapping == mapping && session.remote.address() == remote.address()
+        session.mapping == mapping
+            && pool.tracks.lock(session.seat).remote.address() == remote.address()
     })
 }

@@ -4,10 +4,15 @@
 //! that the hash of its inside endpoint chooses, so two threads that begin one conversation at once
 //! find each other. From outside the way leads through the port: an array by port says in which
 //! shard its mapping is.
+//!
+//! Packets of a conversation that goes on as it is do without the shard: an index, which may forget,
+//! leads from the hash of the conversation, as it is seen on either side, to the session's track,
+//! which has a lock of its own. The shard's lock is taken before a track's, never after.
 
 mod conversation;
 mod entry;
 mod inbound;
+mod index;
 mod keys;
 mod list;
 mod mapping;
@@ -20,6 +25,7 @@ mod room;
 mod shard;
 mod slab;
 mod step;
+mod track;
 mod upkeep;
 mod wheel;
 
@@ -36,10 +42,12 @@ use crate::published::Published;
 use crate::refusal::Refusal;
 use crate::tuple::{Owner, Protocol, Tuple};
 
+use index::Index;
 use keys::Keys;
 use ports::{Dice, PortSpaces};
 use quota::{Quotas, Seats};
 use shard::{Shard, Stop};
+use track::Tracks;
 
 pub(crate) use inbound::Inbound;
 pub use step::{Step, flag};
@@ -57,6 +65,8 @@ pub struct Conntrack {
 struct Pool {
     config: Config,
     keys: Keys,
+    index: Index,
+    tracks: Tracks,
     dice: Dice,
     seats: Seats,
     quotas: Quotas,
@@ -86,12 +96,15 @@ impl Conntrack {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let shard = |number| CachePadded::new(Mutex::new(Shard::new(number)));
+        let seats = Seats::new(config.max_sessions);
         Self {
             shards: (0..SHARDS).map(shard).collect(),
             pool: Pool {
                 keys: Keys::new(config.seed),
                 dice: Dice::new(config.seed),
-                seats: Seats::new(config.max_sessions),
+                index: Index::default(),
+                tracks: Tracks::new(seats.limit()),
+                seats,
                 quotas: Quotas::default(),
                 spaces: PortSpaces::default(),
                 refused: AtomicU64::new(0),
@@ -150,6 +163,33 @@ impl Conntrack {
     #[must_use]
     pub fn maps(&self, protocol: Protocol, external: SocketAddr) -> bool {
         self.pool.spaces.place(protocol, external.into()).is_some()
+    }
+
+    /// What a conversation is found by without its shard.
+    #[inline]
+    pub(crate) fn key(&self, protocol: Protocol, ours: Endpoint, remote: Endpoint) -> u64 {
+        self.pool.keys.conversation(protocol, ours, remote)
+    }
+
+    /// Whether there are more conversations than the processor's caches keep in any case.
+    #[inline]
+    pub(crate) fn is_large(&self) -> bool {
+        self.pool.index.is_large()
+    }
+
+    /// Has fetched from memory where a conversation is noted.
+    #[inline]
+    pub(crate) fn fetch_place(&self, key: u64) {
+        self.pool.index.fetch(key);
+    }
+
+    /// Has fetched from memory what is noted there.
+    #[inline]
+    pub(crate) fn fetch_session(&self, key: u64) {
+        self.pool.index.find(key, |seat| {
+            self.pool.tracks.fetch(seat);
+            Some(())
+        });
     }
 
     #[inline]

@@ -42,21 +42,21 @@ impl Conntrack {
         now: Moment,
     ) -> Result<Endpoint, Refusal> {
         let hash = self.pool.keys.inside(flow.protocol, flow.inside);
-        {
-            let mut shard = self.shard_of(hash);
-            if let Some(id) = shard.find(&self.pool, hash, flow, now) {
-                let mapping = shard.mapping_of(id);
-                if mapping.owner == way.owner {
-                    let external = mapping.external;
-                    shard.advance(&self.pool, id, step, Side::Inside, now);
-                    return Ok(external);
-                }
-            }
+        let key = self.pool.keys.session(hash, flow.remote);
+        let passed = self.pool.index.find(key, |seat| {
+            let mut track = self.pool.tracks.try_lock(seat)?;
+            let passes = track.flow() == *flow
+                && track.owner == way.owner
+                && track.pass(step, Side::Inside, now);
+            passes.then_some(track.external)
+        });
+        match passed {
+            Some(external) => Ok(external),
+            None => self.leave_anew(flow, hash, step, way, now),
         }
-        self.leave_anew(flow, hash, step, way, now)
     }
 
-    /// A packet whose session was not there a moment ago, or is another owner's.
+    /// A packet that begins or changes a session, or is of none.
     #[cold]
     fn leave_anew(
         &self,
@@ -75,6 +75,7 @@ impl Conntrack {
                 }
                 let external = mapping.external;
                 shard.advance(&self.pool, id, step, Side::Inside, now);
+                shard.note(&self.pool, id);
                 return Ok(external);
             }
             let goal = match way.source {

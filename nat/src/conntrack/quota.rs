@@ -35,6 +35,11 @@ impl Seats {
         }
     }
 
+    /// Below this all are.
+    pub(super) const fn limit(&self) -> u32 {
+        self.limit
+    }
+
     /// `None` if all are taken.
     pub(super) fn take(&self) -> Option<u32> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

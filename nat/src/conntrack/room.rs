@@ -61,7 +61,7 @@ impl Conntrack {
             let place = space.place(port)?;
             let shard = self.lock(place.shard);
             let mapping = shard.mappings.get(place.mapping)?;
-            let worth = shard.worth_of(place.mapping);
+            let worth = shard.worth_of(&self.pool, place.mapping);
             let external = Endpoint::new(address, port);
             // A published port is of no use to a newcomer.
             let fits = mapping.kind == Kind::Drawn
@@ -82,7 +82,7 @@ impl Conntrack {
             .mappings
             .get(place.mapping)
             .is_some_and(|m| m.external == external && m.protocol == protocol);
-        if there && shard.worth_of(place.mapping) <= worth {
+        if there && shard.worth_of(&self.pool, place.mapping) <= worth {
             shard.end_mapping(&self.pool, place.mapping, Cause::Evicted);
         }
         true
@@ -95,7 +95,7 @@ impl Conntrack {
             .filter_map(|number| {
                 let shard = self.lock(number);
                 let id = shard.oldest(owner, worth)?;
-                Some((shard.sessions[id].seen, number))
+                Some((shard.track(&self.pool, id).seen(), number))
             })
             .min();
         let Some((_, number)) = oldest else {
@@ -104,7 +104,7 @@ impl Conntrack {
         let mut shard = self.lock(number);
         // Another thread may have ended it: then there is room.
         if let Some(id) = shard.oldest(owner, worth) {
-            let expired = shard.deadline(id) <= now.as_nanos();
+            let expired = !shard.track(&self.pool, id).stands(now);
             let cause = if expired {
                 Cause::Expired
             } else {

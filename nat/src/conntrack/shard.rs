@@ -13,6 +13,7 @@ use super::membership::is_peer;
 use super::quota::Quota;
 use super::slab::Slab;
 use super::step::Step;
+use super::track::{Held, Track};
 use super::wheel::Wheel;
 use crate::config::Filtering;
 use crate::endpoint::{Address, Endpoint, Flow};
@@ -25,7 +26,7 @@ pub(super) struct Shard {
     pub(super) sessions: Slab<Session>,
     pub(super) mappings: Slab<Mapping>,
     pub(super) by_inside: HashTable<u32>,
-    pub(super) by_tuple: HashTable<Found>,
+    pub(super) by_tuple: HashTable<u32>,
     /// By mapping and remote address: whom a mapping has talked to.
     pub(super) peers: HashTable<List<{ links::PEER }>>,
     pub(super) wheel: Wheel,
@@ -34,13 +35,6 @@ pub(super) struct Shard {
     pub(super) created: u64,
     pub(super) expired: u64,
     pub(super) evicted: u64,
-}
-
-/// A session and its mapping: both are fetched from memory at once, and not one after the other.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
-    pub(super) session: u32,
-    pub(super) mapping: u32,
 }
 
 /// An owner's sessions in this shard.
@@ -100,51 +94,27 @@ impl Shard {
     }
 
     /// The session of a flow, if its time is not over. `hash` is that of the inside endpoint.
-    #[inline]
     pub(super) fn find(&self, pool: &Pool, hash: u64, flow: &Flow, now: Moment) -> Option<u32> {
         self.locate(pool, hash, flow)
-            .filter(|&id| self.is_live(id, now))
+            .filter(|&id| self.track(pool, id).stands(now))
     }
 
     /// The session of a flow, also if its time is over.
-    #[inline]
     pub(super) fn locate(&self, pool: &Pool, hash: u64, flow: &Flow) -> Option<u32> {
-        self.by_tuple
-            .find(pool.keys.session(hash, flow.remote), |found| {
-                let session = &self.sessions[found.session];
-                let mapping = &self.mappings[found.mapping];
-                session.remote == flow.remote
-                    && mapping.inside == flow.inside
-                    && mapping.protocol == flow.protocol
-            })
-            .map(|found| found.session)
+        let key = pool.keys.session(hash, flow.remote);
+        let found = self
+            .by_tuple
+            .find(key, |&id| self.track(pool, id).flow() == *flow);
+        found.copied()
     }
 
-    #[inline]
+    /// A session as its packets see it.
+    pub(super) fn track<'p>(&self, pool: &'p Pool, id: u32) -> Held<'p> {
+        pool.tracks.lock(self.sessions[id].seat)
+    }
+
     pub(super) fn mapping_of(&self, session: u32) -> &Mapping {
         &self.mappings[self.sessions[session].mapping]
-    }
-
-    /// When a session ends, in nanoseconds since the origin.
-    #[inline]
-    pub(super) fn deadline(&self, id: u32) -> u64 {
-        let session = &self.sessions[id];
-        session.seen.saturating_add(session.stays)
-    }
-
-    /// Whether a session's time is not over.
-    #[inline]
-    pub(super) fn is_live(&self, id: u32, now: Moment) -> bool {
-        self.deadline(id) > now.as_nanos()
-    }
-
-    /// Notes how long a session stays in its phase.
-    pub(super) fn set_stay(&mut self, pool: &Pool, id: u32) {
-        let session = &mut self.sessions[id];
-        let protocol = self.mappings[session.mapping].protocol;
-        let timeouts = &pool.config.timeouts;
-        let stays = session.conversation.phase.timeout(protocol, timeouts);
-        session.stays = u64::try_from(stays.as_nanos()).unwrap_or(u64::MAX);
     }
 
     /// Begins a session, and its mapping if need be. One of the same tuple that is over gives way.
@@ -169,15 +139,23 @@ impl Shard {
             _ => Stop::Refused(refusal),
         })?;
         let id = self.sessions.insert(Session {
-            seen: new.now.as_nanos(),
-            stays: 0,
             mapping,
             seat,
             links: [Link::NONE; links::COUNT],
-            conversation: new.conversation,
-            remote: new.flow.remote,
             bucket: 0,
         });
+        let mut track = Track {
+            stays: 0,
+            conversation: new.conversation,
+            owner: new.owner,
+            inside: new.flow.inside,
+            external: self.mappings[mapping].external,
+            remote: new.flow.remote,
+            protocol: new.flow.protocol,
+            is_live: true,
+        };
+        track.set_stay(&pool.config.timeouts);
+        self.track(pool, id).begin(track, new.now);
         self.link(pool, id, new.hash);
         self.created += 1;
         self.write_down(pool, id);
@@ -185,15 +163,13 @@ impl Shard {
     }
 
     /// Takes a packet of a session.
-    #[inline]
     pub(super) fn advance(&mut self, pool: &Pool, id: u32, step: Step, from: Side, now: Moment) {
-        let session = &mut self.sessions[id];
-        let before = session.conversation.standing();
-        if session.conversation.step(step, from) {
-            // Two threads' clocks may be read in one order and used in another.
-            session.seen = session.seen.max(now.as_nanos());
-        }
-        if session.conversation.standing() != before {
+        let mut track = self.track(pool, id);
+        let before = track.conversation.standing();
+        track.advance(step, from, now);
+        let changed = track.conversation.standing() != before;
+        drop(track);
+        if changed {
             self.revalue(pool, id, before.phase.worth());
         }
     }
@@ -216,8 +192,13 @@ impl Shard {
             let Some(id) = self.wheel.due(&mut self.sessions, now) else {
                 return left + 1;
             };
-            let deadline = self.deadline(id);
-            if deadline > now.as_nanos() {
+            let mut track = self.track(pool, id);
+            let deadline = track.deadline();
+            // Who ends it, and who refreshes it, does so under its lock.
+            track.is_live = deadline > now.as_nanos();
+            let goes_on = track.is_live;
+            drop(track);
+            if goes_on {
                 self.wheel.put_back(&mut self.sessions, id, deadline);
             } else {
                 self.unlink(pool, id);
@@ -258,7 +239,7 @@ impl Shard {
     }
 
     /// What a mapping is worth: as much as the best of its sessions.
-    pub(super) fn worth_of(&self, mapping: u32) -> Worth {
+    pub(super) fn worth_of(&self, pool: &Pool, mapping: u32) -> Worth {
         /// One that talks to so many is not looked at closely.
         const FEW: usize = 8;
 
@@ -266,7 +247,7 @@ impl Shard {
         let best = sessions
             .by_ref()
             .take(FEW)
-            .map(|session| session.conversation.phase.worth())
+            .map(|session| pool.tracks.lock(session.seat).conversation.phase.worth())
             .max();
         match sessions.next() {
             None => best.unwrap_or(Worth::Reset),
@@ -300,13 +281,13 @@ impl Shard {
                 Filtering::AddressDependent => self
                     .peers
                     .find(pool.keys.peer(mapping, remote.address()), |list| {
-                        is_peer(&self.sessions, list, mapping, remote)
+                        is_peer(pool, &self.sessions, list, mapping, remote)
                     })
                     .and_then(List::first),
                 Filtering::AddressAndPortDependent => None,
             };
             match known {
-                Some(id) if self.deadline(id) <= now.as_nanos() => {
+                Some(id) if !self.track(pool, id).stands(now) => {
                     self.end(pool, id, Cause::Expired);
                 }
                 known => return known.is_some(),
@@ -321,11 +302,12 @@ impl Shard {
         let Some(id) = self.locate(pool, new.hash, &new.flow) else {
             return Ok(());
         };
-        let cause = if self.deadline(id) <= new.now.as_nanos() {
+        let track = self.track(pool, id);
+        let (stands, worth) = (track.stands(new.now), track.conversation.phase.worth());
+        drop(track);
+        let cause = if !stands {
             Cause::Expired
-        } else if new.flow.protocol == Protocol::Udp
-            || self.sessions[id].conversation.phase.worth() < Worth::Established
-        {
+        } else if new.flow.protocol == Protocol::Udp || worth < Worth::Established {
             Cause::Evicted
         } else {
             return Err(Stop::Refused(Refusal::Filtered));

@@ -15,7 +15,7 @@ use crate::endpoint::{Address, Endpoint, Flow};
 use crate::ledger::Record;
 use crate::published::Published;
 use crate::session::{Counts, SessionRow};
-use crate::tuple::{Owner, Protocol, Tuple};
+use crate::tuple::{Owner, Protocol};
 
 /// Sessions that are looked at while a shard is locked: workers wait for it.
 const BATCH: usize = 512;
@@ -98,22 +98,17 @@ impl Conntrack {
                 let Some(session) = shard.sessions.get(id) else {
                     continue;
                 };
-                let deadline = shard.deadline(id);
-                let left = deadline.saturating_sub(now.as_nanos());
+                let track = self.pool.tracks.lock(session.seat);
+                let left = track.deadline().saturating_sub(now.as_nanos());
                 if left == 0 {
                     continue;
                 }
-                let mapping = shard.mapping_of(id);
                 rows.push(SessionRow {
-                    owner: mapping.owner,
-                    tuple: Tuple {
-                        protocol: mapping.protocol,
-                        inside: mapping.inside.into(),
-                        remote: session.remote.into(),
-                    },
-                    external: mapping.external.into(),
-                    state: session.conversation.phase.state(),
-                    idle: now.since(Moment::from_nanos(session.seen)),
+                    owner: track.owner,
+                    tuple: track.flow().into(),
+                    external: track.external.into(),
+                    state: track.conversation.phase.state(),
+                    idle: now.since(Moment::from_nanos(track.seen())),
                     left: Duration::from_nanos(left),
                 });
             }

@@ -70,20 +70,13 @@ impl Wheel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conntrack::conversation::{Conversation, Side};
     use crate::conntrack::list::Link;
-    use crate::conntrack::step::Step;
-    use crate::endpoint::{Address, Endpoint};
 
     fn session() -> Session {
         Session {
-            seen: 0,
-            stays: 0,
             mapping: 0,
             seat: 0,
             links: [Link::NONE; links::COUNT],
-            conversation: Conversation::begin(Step::Plain, Side::Inside),
-            remote: Endpoint::new(Address::v4([127, 0, 0, 1]), 0),
             bucket: 0,
         }
     }

@@ -92,14 +92,17 @@ impl Step {
 }
 
 impl Conversation {
+    /// Of which nothing was heard.
+    pub(crate) const UNHEARD: Self = Self {
+        phase: Phase::Unreplied,
+        marks: 0,
+        after_syn: [0; 2],
+        acknowledged: [0; 2],
+    };
+
     /// Begins one with a packet for which [`Step::may_begin`] holds.
     pub(crate) fn begin(step: Step, from: Side) -> Self {
-        let mut conversation = Self {
-            phase: Phase::Unreplied,
-            marks: 0,
-            after_syn: [0; 2],
-            acknowledged: [0; 2],
-        };
+        let mut conversation = Self::UNHEARD;
         conversation.restart(step, from);
         conversation
     }
