@@ -43,6 +43,19 @@ impl Burst {
         self.arena.get_mut(self.at..self.at + MAX_READ)
     }
 
+    /// Room for several frames, if there is enough for one.
+    pub(crate) fn rooms(&mut self) -> Option<&mut [u8]> {
+        let rooms = self.arena.get_mut(self.at..);
+        rooms.filter(|rooms| rooms.len() >= MAX_READ)
+    }
+
+    /// What was read to a place in [`Burst::rooms`].
+    #[inline]
+    pub(crate) fn octets(&self, read: &Range<usize>) -> &[u8] {
+        let (start, end) = (self.at + read.start, self.at + read.end);
+        self.arena.get(start..end).unwrap_or_default()
+    }
+
     /// The `len` octets that were read last.
     pub(crate) fn read(&mut self, len: usize) -> &[u8] {
         self.arena.get(self.at..self.at + len).unwrap_or_default()

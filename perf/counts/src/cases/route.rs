@@ -10,7 +10,7 @@ use crate::uplink::{outward, with_uplink};
 /// Of established flows, each of one frame: parsed, routed by the last of some routes, translated.
 pub(super) fn translated() -> Burst {
     let topology = with_uplink(100);
-    let fresh: Vec<_> = (0..FRAMES as u16).map(outward).collect();
+    let fresh: Vec<_> = (0..FRAMES as u32).map(outward).collect();
     let mut bytes = fresh[0].clone();
     Box::new(move || {
         let ingress = topology.port(PortId(0)).unwrap();

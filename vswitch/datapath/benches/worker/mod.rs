@@ -4,6 +4,7 @@
 
 use std::hint::black_box;
 use std::io::IoSlice;
+use std::ops::Range;
 
 use vswitch_datapath::tunnel::Stranger;
 use vswitch_datapath::{
@@ -39,6 +40,7 @@ pub(crate) struct Worker<'t> {
     topology: &'t Topology,
     pipeline: Pipeline<'t>,
     forwarder: Forwarder,
+    places: Vec<Range<usize>>,
     pub(crate) sent: Octets,
 }
 
@@ -48,6 +50,7 @@ impl<'t> Worker<'t> {
             topology,
             pipeline: Pipeline::new(topology, 0, Moment::from_secs(1)),
             forwarder: Forwarder::default(),
+            places: Vec::new(),
             sent: Octets::default(),
         }
     }
@@ -58,6 +61,27 @@ impl<'t> Worker<'t> {
         self.forwarder.room().unwrap()[..read.len()].copy_from_slice(read);
         self.forwarder
             .receive(read.len(), ingress, &self.pipeline, &mut self.sent);
+    }
+
+    /// Several that were read together, each with a virtio header.
+    pub(crate) fn receive_together<'r>(
+        &mut self,
+        port: PortId,
+        reads: impl Iterator<Item = &'r Vec<u8>>,
+    ) {
+        let ingress = self.topology.port(port).unwrap();
+        let rooms = self.forwarder.rooms().unwrap();
+        self.places.clear();
+        let mut at: usize = 0;
+        for read in reads {
+            let place = at..at + read.len();
+            rooms[place.clone()].copy_from_slice(read);
+            at = place.end.next_multiple_of(64);
+            self.places.push(place);
+        }
+        let (pipeline, sent) = (&self.pipeline, &mut self.sent);
+        self.forwarder
+            .receive_together(&self.places, ingress, pipeline, sent);
     }
 
     /// As [`Worker::receive`], with a tag that the kernel has taken off.

@@ -17,6 +17,7 @@ mod tests;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use prefetch_index::prefetch_index;
 use vswitch_packet::{MacAddr, Moment};
 
 use self::shares::Shares;
@@ -173,6 +174,19 @@ impl Fdb {
         } else {
             Learned::Full
         }
+    }
+
+    /// Whether it is worth to fetch addresses: there are more than the processor's caches keep in any case.
+    #[inline]
+    #[must_use]
+    pub fn is_large(&self) -> bool {
+        self.learned() > 4096
+    }
+
+    /// Has fetched from memory what is known of `mac`, which is about to be looked up.
+    #[inline]
+    pub fn fetch(&self, vlan: Vlan, mac: MacAddr) {
+        prefetch_index(&self.slots, self.home(key(vlan, mac)));
     }
 
     /// The port that `mac` is configured to be behind.

@@ -1,13 +1,15 @@
-//! A worker's burst: frames are read into its buffer, and each is on its way out, or waits in a
-//! train, before the next is read.
+//! A worker's burst: frames are read into its buffer, one or several at once, and each is on its way out,
+//! or waits in a train, before the next is looked at.
 
 mod announce;
 mod arrival;
 mod lan;
+mod together;
 mod waiting;
 
 use std::ops::Range;
 
+use vswitch_nat::Expected;
 use vswitch_packet::coalesce::Candidate;
 use vswitch_packet::{Capabilities, Frame, MAX_FRAME_LEN, VnetHeader};
 use vswitch_vxlan::ecn;
@@ -32,6 +34,8 @@ pub struct Forwarder {
     trains: Trains,
     reply: Reply,
     scratch: Box<[u8]>,
+    /// Of frames that were read together.
+    expected: Expected,
 }
 
 impl Default for Forwarder {
@@ -41,6 +45,7 @@ impl Default for Forwarder {
             trains: Trains::default(),
             reply: [0; REPLY_LEN],
             scratch: vec![0; MAX_FRAME_LEN].into_boxed_slice(),
+            expected: Expected::default(),
         }
     }
 }
@@ -241,6 +246,19 @@ struct Entering {
     tag: Option<WireTag>,
     /// It comes in for the first time, and is counted.
     first: bool,
+}
+
+impl Entering {
+    /// A frame as a port's interface has sent it.
+    const fn first(header: VnetHeader) -> Self {
+        Self {
+            header,
+            verify: false,
+            outer_tos: 0,
+            tag: None,
+            first: true,
+        }
+    }
 }
 
 /// A frame that stays in the buffer as a part of a train.

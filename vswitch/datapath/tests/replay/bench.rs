@@ -288,6 +288,27 @@ impl Bench {
         self.forwarder.flush(&pipeline, &mut self.outputs);
     }
 
+    /// Lets frames of one port come in that were read together, as many at once as make a burst.
+    pub(crate) fn burst_together(&mut self, port: PortId, frames: &[TapFrame]) {
+        let pipeline = Pipeline::new(&self.topology, 0, self.now);
+        let ingress = self.topology.port(port).unwrap();
+        for frames in frames.chunks(BURST) {
+            let rooms = self.forwarder.rooms().unwrap();
+            let (mut places, mut at) = (Vec::new(), 0);
+            for frame in frames {
+                let octets = [&frame.header.to_bytes()[..], &frame.bytes].concat();
+                let place = at..at + octets.len();
+                rooms[place.clone()].copy_from_slice(&octets);
+                at = place.end + 3;
+                places.push(place);
+            }
+            let outputs = &mut self.outputs;
+            self.forwarder
+                .receive_together(&places, ingress, &pipeline, outputs);
+            self.forwarder.flush(&pipeline, outputs);
+        }
+    }
+
     /// Lets datagrams come in at `underlay` within one burst.
     pub(crate) fn arrive<'d>(
         &mut self,

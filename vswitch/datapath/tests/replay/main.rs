@@ -31,4 +31,5 @@ mod segmentation;
 mod send_errors;
 mod snooping;
 mod spoofing;
+mod together;
 mod vlans;
