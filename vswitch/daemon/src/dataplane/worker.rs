@@ -12,6 +12,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use rustix::io::Errno;
 use tokio::sync::mpsc::UnboundedSender;
+use vswitch_datapath::burst::MAX_READ;
 use vswitch_datapath::lan::WireTag;
 use vswitch_datapath::tunnel::Stranger;
 use vswitch_datapath::{
@@ -34,6 +35,10 @@ const BURST: usize = 64;
 /// Octets after which they have it, too: a super-frame takes as long as 30 small ones, and who has a message beside
 /// somebody's stream should wait for one of them only. A full one of TCP has a little less than 64 KiB.
 const BURST_OCTETS: usize = 60 * 1024;
+/// Frames that are read before the first has its turn, where that pays: it waits for the others to be read.
+const TOGETHER: usize = 16;
+/// Where a frame begins behind another one.
+const CACHE_LINE: usize = 64;
 /// Events taken from one wait.
 const EVENTS: usize = 64;
 /// How often aged entries are swept from the learned tables, by the first worker.
@@ -450,6 +455,9 @@ fn read_frames(
     pipeline: &Pipeline<'_>,
     outputs: &mut Outputs<'_>,
 ) -> bool {
+    if Forwarder::looks_ahead(pipeline.topology(), ingress) {
+        return read_together(queue, forwarder, ingress, pipeline, outputs);
+    }
     let mut octets = 0;
     for _ in 0..BURST {
         let Some(room) = forwarder.room() else {
@@ -463,12 +471,59 @@ fn read_frames(
                     break;
                 }
             }
-            Err(error) => {
-                return error.raw_os_error() == Some(Errno::BADFD.raw_os_error());
-            }
+            Err(error) => return is_gone(&error),
         }
     }
     false
+}
+
+/// As [`read_frames`], but what is known of frames is fetched from memory while others have their turn.
+fn read_together(
+    queue: &Frames,
+    forwarder: &mut Forwarder,
+    ingress: &Port,
+    pipeline: &Pipeline<'_>,
+    outputs: &mut Outputs<'_>,
+) -> bool {
+    let mut octets = 0;
+    for _ in 0..BURST / TOGETHER {
+        let Some(rooms) = forwarder.rooms() else {
+            break;
+        };
+        let mut frames = [const { 0..0 }; TOGETHER];
+        let (mut count, mut at, mut end) = (0, 0, None);
+        for frame in &mut frames {
+            let room = rooms.get_mut(at..).filter(|room| room.len() >= MAX_READ);
+            let Some(room) = room.filter(|_| octets < BURST_OCTETS) else {
+                break;
+            };
+            match queue.read(room) {
+                Ok(len) => {
+                    *frame = at..at + len;
+                    count += 1;
+                    octets += len;
+                    at = (at + len).next_multiple_of(CACHE_LINE);
+                }
+                Err(error) => {
+                    end = Some(is_gone(&error));
+                    break;
+                }
+            }
+        }
+        let read = frames.get(..count).unwrap_or_default();
+        forwarder.receive_together(read, ingress, pipeline, outputs);
+        if let Some(gone) = end {
+            return gone;
+        }
+        if octets >= BURST_OCTETS {
+            break;
+        }
+    }
+    false
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::BADFD)
 }
 
 /// Reads a burst of frames from a NIC that containers are put on.

@@ -25,6 +25,14 @@ impl Forwarder {
         self.burst.rooms()
     }
 
+    /// Whether it pays to read several frames from `ingress` before the first of them has its turn: so much is known that
+    /// the processor's caches do not keep it.
+    #[inline]
+    #[must_use]
+    pub fn looks_ahead(topology: &Topology, ingress: &Port) -> bool {
+        Known::of(topology, ingress).is_some()
+    }
+
     /// Takes frames that were read from `ingress` to these places in [`Forwarder::rooms`], in ascending
     /// order.
     ///
