@@ -30,7 +30,8 @@ pub(super) const ALL: &[&PeerKind] = &[
     &vde::KIND,
     &pasta::SHORT,
     &pasta::LONG,
-    &slirp4netns::KIND,
+    &slirp4netns::LONG,
+    &slirp4netns::SHORT,
     &naive::KIND,
     &wire::KIND,
 ];

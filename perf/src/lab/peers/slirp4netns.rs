@@ -1,4 +1,4 @@
-//! slirp4netns with the MTU that podman and rootless Docker give it.
+//! slirp4netns with its own MTU, and with the one that podman and rootless Docker give it.
 
 use anyhow::Result;
 
@@ -6,19 +6,32 @@ use super::user_mode::{self, LONGEST, NAMESPACE};
 use crate::lab::peer::{Peer, PeerKind};
 use crate::lab::setting::Setting;
 
-pub(super) const KIND: PeerKind = PeerKind {
-    name: "slirp4netns",
-    help: "slirp4netns, the way out of rootless podman before pasta, and of rootless Docker",
-    needs: &[("slirp4netns", "slirp4netns")],
-    title: |setting| (setting == Setting::Outside).then_some("slirp4netns, MTU 65520"),
+/// With the MTU that it chooses itself, that of Ethernet.
+pub(super) const SHORT: PeerKind = PeerKind {
+    name: "slirp4netns-1500",
+    help: "The same with an MTU of 1500, which is slirp4netns' default",
+    needs: NEEDS,
+    title: |setting| (setting == Setting::Outside).then_some("slirp4netns, MTU 1500"),
     takes: user_mode::takes,
-    set_up: |_| set_up(),
+    set_up: |_| set_up(1500),
 };
 
-fn set_up() -> Result<Peer> {
+/// As engines run it.
+pub(super) const LONG: PeerKind = PeerKind {
+    name: "slirp4netns",
+    help: "slirp4netns, the way out of rootless podman before pasta, and of rootless Docker",
+    needs: NEEDS,
+    title: |setting| (setting == Setting::Outside).then_some("slirp4netns, MTU 65520"),
+    takes: user_mode::takes,
+    set_up: |_| set_up(LONGEST),
+};
+
+const NEEDS: &[(&str, &str)] = &[("slirp4netns", "slirp4netns")];
+
+fn set_up(mtu: u16) -> Result<Peer> {
     user_mode::set_up(|host| {
         let program = host.program("slirp4netns");
-        let program = program.args(["--configure", "--mtu", &LONGEST.to_string()]);
+        let program = program.args(["--configure", "--mtu", &mtu.to_string()]);
         Ok(program.args(["--netns-type", "path", NAMESPACE, "eth0"]))
     })
 }
