@@ -1,5 +1,7 @@
 //! The time, for code that is told it: `CLOCK_MONOTONIC` as a [`Moment`].
 
+use std::time::Duration;
+
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use vswitch_packet::Moment;
 
@@ -16,7 +18,14 @@ pub fn now_coarse() -> Moment {
     moment(clock_gettime(ClockId::MonotonicCoarse))
 }
 
-/// The clock counts up from zero at boot, so neither part is negative.
+/// How long the calling thread has run on a processor, the kernel's part included. A system call.
+#[must_use]
+pub fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::from_nanos(moment(time).as_nanos())
+}
+
+/// These clocks count up from zero, so neither part is negative.
 fn moment(time: Timespec) -> Moment {
     let (seconds, nanos) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
     Moment::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
@@ -25,7 +34,20 @@ fn moment(time: Timespec) -> Moment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use std::thread;
+
+    #[test]
+    fn a_thread_that_sleeps_does_not_run() {
+        thread::spawn(|| {
+            let before = thread_time();
+            thread::sleep(Duration::from_millis(50));
+            assert!(thread_time() - before < Duration::from_millis(40));
+            let begun = thread_time();
+            while thread_time() == begun {}
+        })
+        .join()
+        .unwrap();
+    }
 
     #[test]
     fn the_coarse_clock_is_never_ahead() {

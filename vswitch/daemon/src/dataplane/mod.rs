@@ -7,6 +7,7 @@ mod policy;
 mod queue;
 mod router;
 mod snapshot;
+mod starvation;
 mod tables;
 mod worker;
 
@@ -28,9 +29,9 @@ use vswitch_datapath::{
     StormLimit,
 };
 use vswitch_nat::{Nat, Owner};
+use vswitch_netio::clock;
 use vswitch_netio::tap::{self, Offloads, Tap};
 use vswitch_netio::wake::Waker;
-use vswitch_netio::{clock, thread};
 use vswitch_packet::{Capabilities, MacAddr};
 
 pub use lan::{ParentSpec, addresses_behind};
@@ -121,17 +122,11 @@ impl Dataplane {
         };
         for number in 0..workers {
             let waker = Waker::new().context("cannot make a worker's eventfd")?;
-            let worker = Worker::new(number, waker.clone(), Arc::clone(&dataplane.shared))
+            let worker = Worker::new(number, nice, waker.clone(), Arc::clone(&dataplane.shared))
                 .context("cannot make a worker's epoll set")?;
-            let body = move || {
-                if let Err(error) = thread::set_nice(nice) {
-                    tracing::warn!(worker = number, nice, %error, "cannot set the nice value");
-                }
-                worker.run();
-            };
             let spawned = std::thread::Builder::new()
                 .name(format!("vswitch-w{number}"))
-                .spawn(body);
+                .spawn(|| worker.run());
             dataplane
                 .threads
                 .push(spawned.context("cannot start a worker thread")?);

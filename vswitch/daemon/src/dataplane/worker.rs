@@ -6,7 +6,7 @@ use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::yield_now;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -21,14 +21,15 @@ use vswitch_datapath::{
 use vswitch_netio::clock;
 use vswitch_netio::epoll::{Epoll, Events, Interest, Token};
 use vswitch_netio::packet_socket::PacketSocket;
-use vswitch_netio::udp_tunnel;
 use vswitch_netio::wake::Waker;
+use vswitch_netio::{thread, udp_tunnel};
 use vswitch_packet::ethernet::EtherType;
 use vswitch_packet::{Moment, VlanTag};
 
 use super::name::{PortEvent, PortName};
 use super::queue::{Datagrams, Frames, Queue};
 use super::snapshot::{Progress, Snapshot, Wire};
+use super::starvation::{Change, Starvation};
 
 /// Frames read from one port before the others have their turn.
 const BURST: usize = 64;
@@ -124,6 +125,9 @@ impl Strangers {
 /// One worker thread's own state.
 pub(super) struct Worker {
     number: usize,
+    /// How nice it is unless it starves.
+    nice: i32,
+    starvation: Starvation,
     epoll: Epoll,
     waker: Waker,
     shared: Arc<Shared>,
@@ -140,11 +144,17 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(number: usize, waker: Waker, shared: Arc<Shared>) -> io::Result<Self> {
+    pub(super) fn new(
+        number: usize,
+        nice: i32,
+        waker: Waker,
+        shared: Arc<Shared>,
+    ) -> io::Result<Self> {
         let epoll = Epoll::new()?;
         epoll.add(&waker, WAKE, Interest::Read)?;
         Ok(Self {
             number,
+            nice,
             epoll,
             waker,
             shared,
@@ -155,21 +165,26 @@ impl Worker {
             ticked: clock::now_coarse(),
             nap: None,
             last_wait: Duration::MAX,
+            starvation: Starvation::new(),
         })
     }
 
     /// Works until told to stop.
     pub(super) fn run(mut self) {
+        self.set_nice(self.nice);
         let mut events = Events::with_capacity(EVENTS);
         let shared = Arc::clone(&self.shared);
         let mut cache = arc_swap::Cache::new(&shared.snapshot);
         let mut generation = 0;
         let mut idle_since = clock::now();
         while !shared.stop.load(Ordering::Relaxed) {
-            if let Err(error) = self.wait(&mut events, idle_since) {
-                tracing::error!(worker = self.number, %error, "cannot wait for ports; worker ends");
-                break;
-            }
+            let at_once = match self.wait(&mut events, idle_since) {
+                Ok(at_once) => at_once,
+                Err(error) => {
+                    tracing::error!(worker = self.number, %error, "cannot wait for ports; worker ends");
+                    break;
+                }
+            };
             // Before the snapshot is loaded: a ring that is heard now was for it, or for an
             // earlier one; the next one's will be heard next time.
             if events.iter().any(|event| event.token == WAKE) {
@@ -183,6 +198,11 @@ impl Worker {
             }
             let now = clock::now();
             self.last_wait = now.since(idle_since);
+            match self.starvation.look(at_once, now, clock::thread_time) {
+                Some(Change::Compete) => self.set_nice(self.nice.min(0)),
+                Some(Change::Yield) => self.set_nice(self.nice),
+                None => {}
+            }
             for event in events.iter().filter(|event| event.token != WAKE) {
                 if event.failed && !self.is_socket(event.token) {
                     self.let_go(event.token);
@@ -197,20 +217,31 @@ impl Worker {
         shared.progress.reached(self.number, u64::MAX);
     }
 
+    fn set_nice(&self, nice: i32) {
+        if let Err(error) = thread::set_nice(nice) {
+            tracing::warn!(worker = self.number, nice, %error, "cannot set the nice value");
+        }
+    }
+
     /// Waits for something to do: patiently for a while if that is likely to come soon, then
-    /// asleep.
-    fn wait(&self, events: &mut Events, idle_since: Moment) -> io::Result<()> {
+    /// asleep. True if there was something at once.
+    fn wait(&self, events: &mut Events, idle_since: Moment) -> io::Result<bool> {
+        self.epoll.wait(events, Some(Duration::ZERO))?;
+        if !events.is_empty() {
+            return Ok(true);
+        }
         if self.last_wait <= QUICKLY {
             while clock::now().since(idle_since) < PATIENCE {
+                // The container that a frame was written to may wait for just this processor.
+                yield_now();
                 self.epoll.wait(events, Some(Duration::ZERO))?;
                 if !events.is_empty() {
-                    return Ok(());
+                    return Ok(false);
                 }
-                // The container that a frame was written to may wait for just this processor.
-                thread::yield_now();
             }
         }
-        self.epoll.wait(events, self.nap)
+        self.epoll.wait(events, self.nap)?;
+        Ok(false)
     }
 
     /// Does what is due, and sets the time when something will be.
