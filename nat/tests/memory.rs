@@ -29,7 +29,7 @@ fn address(prefix: u128, n: u32) -> IpAddr {
 
 /// The worst case: IPv6, and a mapping with a port of its own for each session.
 #[test]
-fn a_million_sessions_within_350_megabytes() {
+fn a_million_sessions_within_300_megabytes() {
     let before = ALLOCATOR.current_usage();
     ALLOCATOR.reset_peak_usage();
     let table = Conntrack::new(Config {
@@ -73,7 +73,7 @@ fn a_million_sessions_within_350_megabytes() {
         used / 1_000_000,
         peak / 1_000_000
     );
-    assert!(peak < 350_000_000, "{peak}");
+    assert!(peak < 300_000_000, "{peak}");
 
     // They go in bounded steps, and as many fit in again without more.
     let end = now + Duration::from_secs(300);
@@ -84,5 +84,7 @@ fn a_million_sessions_within_350_megabytes() {
     }
     assert!((2..20).contains(&sweeps), "{sweeps}");
     assert_eq!(table.counts().expired, SESSIONS.into());
-    assert!(ALLOCATOR.peak_usage() - before < 350_000_000);
+    let peak = ALLOCATOR.peak_usage() - before;
+    println!("{} at the most while they go", peak / 1_000_000);
+    assert!(peak < 300_000_000, "{peak}");
 }

@@ -1,4 +1,5 @@
-//! What is kept of a session and of a mapping. A million of each have to fit, so both are packed.
+//! What is kept of a session and of a mapping. A million of each have to fit, so both are packed, and
+//! what is in a [`super::track::Track`] is not kept twice.
 
 use std::sync::Arc;
 
@@ -6,10 +7,8 @@ use super::list::{Link, List, links};
 use super::ports::PortSpace;
 use crate::config::Filtering;
 use crate::endpoint::{Address, Endpoint};
-use crate::tuple::{Owner, Protocol};
 
-/// One conversation of a mapping: what its packets do not need. The rest is its
-/// [`super::track::Track`].
+/// One conversation of a mapping: what its packets do not need. The rest is its track.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) mapping: u32,
@@ -31,13 +30,11 @@ pub(super) enum Kind {
     Drawn,
 }
 
-/// An inside endpoint and the external one in its place.
+/// An inside endpoint and the external one in its place. Both, and whose they are, stand in the track of
+/// each of its sessions; see [`super::shard::Shard::any_of`].
 pub(super) struct Mapping {
-    pub(super) owner: Owner,
+    /// At least one.
     pub(super) sessions: List<{ links::MAPPING }>,
-    pub(super) inside: Endpoint,
-    pub(super) external: Endpoint,
-    pub(super) protocol: Protocol,
     pub(super) kind: Kind,
     pub(super) filtering: Filtering,
     /// Where it holds its external port against others.
@@ -57,15 +54,15 @@ pub(super) enum Goal {
     Keep(Endpoint),
 }
 
-impl Mapping {
-    /// Whether it serves that goal.
+impl Goal {
+    /// Whether a mapping to `external` is what is wanted.
     #[inline]
-    pub(super) fn serves(&self, goal: Goal) -> bool {
-        match goal {
-            Goal::Own => self.kind == Kind::Own,
-            Goal::Published(external) => self.kind == Kind::Published && self.external == external,
-            Goal::Draw(address) => self.kind == Kind::Drawn && self.external.address() == address,
-            Goal::Keep(external) => self.serves(Goal::Draw(external.address())),
+    pub(super) fn is_met(self, kind: Kind, external: Endpoint) -> bool {
+        match self {
+            Self::Own => kind == Kind::Own,
+            Self::Published(endpoint) => kind == Kind::Published && external == endpoint,
+            Self::Draw(address) => kind == Kind::Drawn && external.address() == address,
+            Self::Keep(endpoint) => Self::Draw(endpoint.address()).is_met(kind, external),
         }
     }
 }

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use vswitch_packet::Moment;
 
 use super::conversation::{Conversation, Side};
-use super::entry::{Goal, Kind, Mapping};
+use super::entry::{Goal, Kind};
 use super::ports::Place;
 use super::shard::{Beginning, Shard, Stop};
 use super::step::Step;
-use super::{Conntrack, Inside};
+use super::{Conntrack, Inside, Pool};
 use crate::config::Filtering;
 use crate::endpoint::{Endpoint, Flow};
 use crate::nat::Admit;
@@ -151,9 +151,10 @@ impl Conntrack {
         self.with_room(now, || {
             let mut shard = self.shard_of(hash);
             if let Some(id) = shard.find(&self.pool, hash, &flow, now) {
-                let mapping = shard.mapping_of(id);
-                if mapping.kind == Kind::Own && mapping.owner == owner {
-                    let conversation = shard.track(&self.pool, id).conversation;
+                let track = shard.track(&self.pool, id);
+                let (holder, conversation) = (track.owner, track.conversation);
+                drop(track);
+                if shard.mapping_of(id).kind == Kind::Own && holder == owner {
                     let begins = conversation.restarts(step)
                         || step == Step::Query && conversation.begun_by() == Side::Inside;
                     if begins && !admitted {
@@ -193,9 +194,9 @@ impl Conntrack {
         let Inbound { step, now, .. } = *arrival;
         let place = self.place(arrival)?;
         let mut shard = self.lock(place.shard);
-        let mapping = shard.held_by(place.mapping, arrival)?;
-        let (owner, filtering) = (mapping.owner, mapping.filtering);
-        let flow = arrival.flow(mapping.inside);
+        let (owner, inside) = shard.held_by(&self.pool, place.mapping, arrival)?;
+        let filtering = shard.mappings[place.mapping].filtering;
+        let flow = arrival.flow(inside);
         let hash = self.pool.keys.inside(flow.protocol, flow.inside);
         if let Some(id) = shard.find(&self.pool, hash, &flow, now)
             && shard.sessions[id].mapping == place.mapping
@@ -239,11 +240,13 @@ impl Conntrack {
         let hash = self.pool.keys.inside(flow.protocol, inside);
         let mut shard = self.shard_of(hash);
         if let Some(id) = shard.find(&self.pool, hash, &flow, now) {
-            let mapping = shard.mapping_of(id);
-            if mapping.owner != owner {
+            let track = shard.track(&self.pool, id);
+            let (holder, external) = (track.owner, track.external);
+            drop(track);
+            if holder != owner {
                 return Err(Stop::Refused(Refusal::Filtered));
             }
-            if mapping.serves(Goal::Published(arrival.external)) {
+            if Goal::Published(arrival.external).is_met(shard.mapping_of(id).kind, external) {
                 shard.advance(&self.pool, id, step, Side::Outside, now);
                 return Ok((owner, inside));
             }
@@ -281,13 +284,13 @@ impl Inbound {
 }
 
 impl Shard {
-    /// A mapping, if it holds the endpoint that a packet is for: between looking and locking another may
-    /// have come there.
+    /// Whom and where a mapping leads to, if it holds the endpoint that a packet is for: between looking
+    /// and locking another may have come there.
     #[inline]
-    fn held_by(&self, mapping: u32, arrival: &Inbound) -> Option<&Mapping> {
-        self.mappings.get(mapping).filter(|mapping| {
-            mapping.external == arrival.external && mapping.protocol == arrival.protocol
-        })
+    fn held_by(&self, pool: &Pool, mapping: u32, arrival: &Inbound) -> Option<(Owner, Endpoint)> {
+        let track = self.any_of(pool, mapping)?;
+        (track.external == arrival.external && track.protocol == arrival.protocol)
+            .then_some((track.owner, track.inside))
     }
 }
 

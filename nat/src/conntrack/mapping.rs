@@ -8,27 +8,42 @@ use super::entry::{Goal, Kind, Mapping};
 use super::list::List;
 use super::ports::{Place, PortSpace, Wish};
 use super::shard::{Beginning, Shard};
+use super::track::{Held, Track};
 use crate::endpoint::{Address, Endpoint};
 use crate::refusal::Refusal;
 use crate::tuple::Protocol;
 
 impl Shard {
-    /// The mapping for a new session: the one that its inside endpoint has already, whomever it
-    /// talks to (RFC 4787 REQ-1), else a new one.
-    pub(super) fn map(&mut self, pool: &Pool, new: &Beginning<'_>) -> Result<u32, Refusal> {
+    /// One of a mapping's sessions, of which each has its owner, its protocol and its endpoints. `None`
+    /// if there is no such mapping. While it is held no other track may be.
+    pub(super) fn any_of<'p>(&self, pool: &'p Pool, mapping: u32) -> Option<Held<'p>> {
+        let id = self.mappings.get(mapping)?.sessions.first()?;
+        Some(self.track(pool, id))
+    }
+
+    /// The mapping for a new session, and its external endpoint: the one that its inside endpoint has
+    /// already, whomever it talks to (RFC 4787 REQ-1), else a new one, to which the session is to be
+    /// linked at once.
+    pub(super) fn map(
+        &mut self,
+        pool: &Pool,
+        new: &Beginning<'_>,
+    ) -> Result<(u32, Endpoint), Refusal> {
         let known = self.by_inside.find(new.hash, |&id| {
-            let mapping = &self.mappings[id];
-            mapping.inside == new.flow.inside
-                && mapping.protocol == new.flow.protocol
-                && mapping.serves(new.goal)
+            self.any_of(pool, id).is_some_and(|track| {
+                track.inside == new.flow.inside
+                    && track.protocol == new.flow.protocol
+                    && new.goal.is_met(self.mappings[id].kind, track.external)
+            })
         });
-        if let Some(&id) = known {
-            let mapping = &self.mappings[id];
-            let other_port = matches!(new.goal, Goal::Keep(port) if port != mapping.external);
-            return if mapping.owner != new.owner || other_port {
+        if let Some(&id) = known
+            && let Some(track) = self.any_of(pool, id)
+        {
+            let other_port = matches!(new.goal, Goal::Keep(port) if port != track.external);
+            return if track.owner != new.owner || other_port {
                 Err(Refusal::Filtered)
             } else {
-                Ok(id)
+                Ok((id, track.external))
             };
         }
 
@@ -55,19 +70,18 @@ impl Shard {
             }
         };
         let id = self.mappings.insert(Mapping {
-            owner: new.owner,
             sessions: List::EMPTY,
-            inside: new.flow.inside,
-            external,
-            protocol: new.flow.protocol,
             kind,
             filtering: new.filtering,
             space: space.clone(),
         });
-        let mappings = &self.mappings;
+        let (mappings, sessions) = (&self.mappings, &self.sessions);
         self.by_inside.insert_unique(new.hash, id, |&id| {
-            let mapping = &mappings[id];
-            pool.keys.inside(mapping.protocol, mapping.inside)
+            // Of the others: each has a session.
+            mappings[id].sessions.first().map_or(0, |id| {
+                let track = pool.tracks.lock(sessions[id].seat);
+                pool.keys.inside(track.protocol, track.inside)
+            })
         });
         if let Some(space) = space {
             let place = Place {
@@ -76,23 +90,24 @@ impl Shard {
             };
             space.settle(external.port(), place);
         }
-        Ok(id)
+        Ok((id, external))
     }
 
-    /// Takes out a mapping that has no session left. `hash` is that of its inside endpoint.
-    pub(super) fn unmap(&mut self, pool: &Pool, id: u32, hash: u64) {
+    /// Takes out a mapping that has no session left. `last` was one, and `hash` is that of its inside
+    /// endpoint.
+    pub(super) fn unmap(&mut self, pool: &Pool, id: u32, last: &Track, hash: u64) {
         if let Ok(found) = self.by_inside.find_entry(hash, |&other| other == id) {
             found.remove();
         }
         let Some(mapping) = self.mappings.remove(id) else {
             return;
         };
-        let external = mapping.external;
-        if mapping.kind == Kind::Drawn && mapping.protocol != Protocol::Echo {
+        let external = last.external;
+        if mapping.kind == Kind::Drawn && last.protocol != Protocol::Echo {
             // Before the port is free here: nobody takes it before it was given back.
             pool.config
                 .host_ports
-                .give_back(mapping.protocol, external.into());
+                .give_back(last.protocol, external.into());
         }
         if let Some(space) = mapping.space {
             space.release(external.port());

@@ -15,13 +15,13 @@ impl Shard {
     pub(super) fn link(&mut self, pool: &Pool, id: u32, hash: u64) {
         let mapping = self.sessions[id].mapping;
         let track = self.track(pool, id);
-        let (deadline, remote) = (track.deadline(), track.remote);
+        let (deadline, owner, remote) = (track.deadline(), track.owner, track.remote);
         let worth = track.conversation.phase.worth();
         drop(track);
 
         self.wheel.insert(&mut self.sessions, id, deadline);
         self.mappings[mapping].sessions.push(&mut self.sessions, id);
-        if let Some(holding) = self.owners.get_mut(&self.mappings[mapping].owner) {
+        if let Some(holding) = self.owners.get_mut(&owner) {
             holding.by_worth[worth as usize].push(&mut self.sessions, id);
             holding.quota.enter(worth);
         }
@@ -66,7 +66,7 @@ impl Shard {
         let (mapping, remote) = (self.sessions[id].mapping, track.remote);
         let worth = track.conversation.phase.worth();
         let entry = &self.mappings[mapping];
-        let hash = pool.keys.inside(entry.protocol, entry.inside);
+        let hash = pool.keys.inside(track.protocol, track.inside);
 
         let hash_of_peer = pool.keys.peer(mapping, remote.address());
         if let Ok(mut found) = self.peers.find_entry(hash_of_peer, |list| {
@@ -86,7 +86,7 @@ impl Shard {
         for key in keys_of(pool, entry, &track) {
             pool.index.forget(key, self.sessions[id].seat);
         }
-        if let Some(holding) = self.owners.get_mut(&entry.owner) {
+        if let Some(holding) = self.owners.get_mut(&track.owner) {
             holding.by_worth[worth as usize].remove(&mut self.sessions, id);
             holding.quota.leave(worth);
             holding.quota.give_back();
@@ -94,7 +94,7 @@ impl Shard {
         let list = &mut self.mappings[mapping].sessions;
         list.remove(&mut self.sessions, id);
         if list.first().is_none() {
-            self.unmap(pool, mapping, hash);
+            self.unmap(pool, mapping, &track, hash);
         }
         if let Some(session) = self.sessions.remove(id) {
             // The seat is the ledger's slot: it is given back when it is empty.
@@ -116,13 +116,13 @@ impl Shard {
     /// A session's state has changed: it has another worth, another timeout, and is written anew.
     #[cold]
     pub(super) fn revalue(&mut self, pool: &Pool, id: u32, before: Worth) {
-        let (worth, deadline) = {
+        let (owner, worth, deadline) = {
             let mut track = self.track(pool, id);
             track.set_stay(&pool.config.timeouts);
-            (track.conversation.phase.worth(), track.deadline())
+            let worth = track.conversation.phase.worth();
+            (track.owner, worth, track.deadline())
         };
         if worth != before {
-            let owner = self.mapping_of(id).owner;
             if let Some(holding) = self.owners.get_mut(&owner) {
                 holding.by_worth[before as usize].remove(&mut self.sessions, id);
                 holding.by_worth[worth as usize].push(&mut self.sessions, id);
@@ -143,13 +143,13 @@ impl Shard {
         let mapping = &self.mappings[session.mapping];
         let track = self.track(pool, id).clone();
         let saved = Saved {
-            protocol: mapping.protocol,
+            protocol: track.protocol,
             phase: track.conversation.phase,
             lasting: track.conversation.lasting(),
             kind: mapping.kind,
             filtering: mapping.filtering,
-            inside: mapping.inside,
-            external: mapping.external,
+            inside: track.inside,
+            external: track.external,
             remote: track.remote,
         };
         ledger.write(session.seat, &saved.pack());

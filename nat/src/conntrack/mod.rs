@@ -121,7 +121,7 @@ impl Conntrack {
         let hash = self.pool.keys.inside(flow.protocol, flow.inside);
         let shard = self.shard_of(hash);
         let id = shard.find(&self.pool, hash, &flow, now)?;
-        Some(shard.mapping_of(id).external.into())
+        Some(shard.track(&self.pool, id).external.into())
     }
 
     /// Where the session of an external and a remote endpoint leads. Refreshes nothing.
@@ -143,16 +143,16 @@ impl Conntrack {
             let hash = self.pool.keys.inside(protocol, inside);
             let shard = self.shard_of(hash);
             let id = shard.find(&self.pool, hash, &flow, now)?;
-            let mapping = shard.mapping_of(id);
-            (mapping.external == external.into()).then(|| Inside {
-                owner: mapping.owner,
+            let track = shard.track(&self.pool, id);
+            (track.external == external.into()).then(|| Inside {
+                owner: track.owner,
                 endpoint: inside.into(),
             })
         };
         let mapped = || {
             let place = self.pool.spaces.place(protocol, external.into())?;
             let shard = self.lock(place.shard);
-            let inside = shard.mappings.get(place.mapping)?.inside;
+            let inside = shard.any_of(&self.pool, place.mapping)?.inside;
             drop(shard);
             leads(inside)
         };

@@ -69,11 +69,12 @@ impl Conntrack {
         self.with_room(now, || {
             let mut shard = self.shard_of(hash);
             if let Some(id) = shard.find(&self.pool, hash, flow, now) {
-                let mapping = shard.mapping_of(id);
-                if mapping.owner != way.owner {
+                let track = shard.track(&self.pool, id);
+                let (owner, external) = (track.owner, track.external);
+                drop(track);
+                if owner != way.owner {
                     return Err(Stop::Refused(Refusal::Filtered));
                 }
-                let external = mapping.external;
                 shard.advance(&self.pool, id, step, Side::Inside, now);
                 shard.note(&self.pool, id);
                 return Ok(external);
@@ -107,7 +108,7 @@ impl Conntrack {
                     now,
                 },
             )?;
-            Ok(shard.mapping_of(id).external)
+            Ok(shard.track(&self.pool, id).external)
         })
     }
 }

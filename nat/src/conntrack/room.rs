@@ -60,14 +60,15 @@ impl Conntrack {
             let port = space.any_taken(&self.pool.config.ports, self.pool.dice.throw())?;
             let place = space.place(port)?;
             let shard = self.lock(place.shard);
-            let mapping = shard.mappings.get(place.mapping)?;
+            let kind = shard.mappings.get(place.mapping)?.kind;
             let worth = shard.worth_of(&self.pool, place.mapping);
             let external = Endpoint::new(address, port);
+            let track = shard.any_of(&self.pool, place.mapping)?;
             // A published port is of no use to a newcomer.
-            let fits = mapping.kind == Kind::Drawn
-                && mapping.external == external
-                && mapping.protocol == protocol
-                && self.gives_way(mapping.owner, worth, newcomer);
+            let fits = kind == Kind::Drawn
+                && track.external == external
+                && track.protocol == protocol
+                && self.gives_way(track.owner, worth, newcomer);
             fits.then_some((worth, place, external))
         };
         let least = (0..LOOKS)
@@ -79,9 +80,8 @@ impl Conntrack {
         let mut shard = self.lock(place.shard);
         // Meanwhile it may have ended, or been answered.
         let there = shard
-            .mappings
-            .get(place.mapping)
-            .is_some_and(|m| m.external == external && m.protocol == protocol);
+            .any_of(&self.pool, place.mapping)
+            .is_some_and(|track| track.external == external && track.protocol == protocol);
         if there && shard.worth_of(&self.pool, place.mapping) <= worth {
             shard.end_mapping(&self.pool, place.mapping, Cause::Evicted);
         }

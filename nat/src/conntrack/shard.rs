@@ -132,7 +132,7 @@ impl Shard {
             pool.seats.give_back(seat);
             quota.give_back();
         });
-        let mapping = mapping.map_err(|refusal| match (refusal, new.goal) {
+        let (mapping, external) = mapping.map_err(|refusal| match (refusal, new.goal) {
             (Refusal::PortsExhausted, Goal::Draw(address)) => {
                 Stop::PortsFull(new.owner, new.flow.protocol, address)
             }
@@ -149,7 +149,7 @@ impl Shard {
             conversation: new.conversation,
             owner: new.owner,
             inside: new.flow.inside,
-            external: self.mappings[mapping].external,
+            external,
             remote: new.flow.remote,
             protocol: new.flow.protocol,
             is_live: true,

@@ -54,10 +54,10 @@ impl Conntrack {
                 let end = bound.min(next + BATCH);
                 for id in next..end {
                     let id = id as u32;
-                    let translated = |m: &super::entry::Mapping| {
-                        m.kind != Kind::Own && m.external.address() == address
-                    };
-                    if shard.mappings.get(id).is_some_and(translated) {
+                    let is_there = shard
+                        .any_of(&self.pool, id)
+                        .is_some_and(|track| track.external.address() == address);
+                    if is_there && shard.mappings[id].kind != Kind::Own {
                         shard.end_mapping(&self.pool, id, Cause::Forgotten);
                     }
                 }
@@ -78,9 +78,8 @@ impl Conntrack {
         };
         let mut shard = self.lock(place.shard);
         let there = shard
-            .mappings
-            .get(place.mapping)
-            .is_some_and(|m| m.external == external && m.protocol == protocol);
+            .any_of(&self.pool, place.mapping)
+            .is_some_and(|track| track.external == external && track.protocol == protocol);
         if there {
             shard.end_mapping(&self.pool, place.mapping, Cause::Forgotten);
         }

@@ -17,7 +17,7 @@ pub struct NatSettings {
     pub timeouts: Timeouts,
 }
 
-/// A million sessions take 350 MB, which are used only as sessions begin.
+/// A million sessions take less than 300 MB, which are used only as sessions begin.
 const MAX_SESSIONS: usize = 1_000_000;
 /// One container cannot fill the table.
 const MAX_SESSIONS_PER_CONTAINER: usize = 131_072;
