@@ -183,13 +183,14 @@ impl Conntrack {
         self.pool.index.fetch(key);
     }
 
-    /// Has fetched from memory what is noted there.
+    /// Has fetched from memory what is noted there. False if nothing is.
     #[inline]
-    pub(crate) fn fetch_session(&self, key: u64) {
-        self.pool.index.find(key, |seat| {
+    pub(crate) fn fetch_session(&self, key: u64) -> bool {
+        let noted = self.pool.index.find(key, |seat| {
             self.pool.tracks.fetch(seat);
             Some(())
         });
+        noted.is_some()
     }
 
     #[inline]

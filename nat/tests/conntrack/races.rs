@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use vswitch_nat::conntrack::Step;
-use vswitch_nat::{Filtering, Owner, Protocol, Publication, Published, Refusal};
+use vswitch_nat::{Filtering, Outbound, Owner, Protocol, Publication, Published, Refusal, Tuple};
 
 use super::host::{Host, Limits, at, ip};
 
@@ -243,5 +243,133 @@ fn an_address_that_goes_under_load() {
         }
     });
     host.table.forget_external(ip("192.0.2.1"));
+    host.assert_empty();
+}
+
+/// Packets of established sessions take the sessions' own locks, while others end these sessions and
+/// begin them anew, with other ports and in other places: each is translated as its own container's
+/// or not at all.
+#[test]
+fn packets_of_sessions_that_end_and_begin_anew() {
+    const CONTAINERS: u32 = 16;
+    const REMOTES: u32 = 4;
+    const ROUNDS: u32 = 10_000;
+
+    let mut host = Host::new(Limits {
+        sessions: (CONTAINERS * REMOTES) as usize,
+        // For each of two addresses, and half of them are free.
+        ports: 40_000..=40_015,
+        ..Limits::default()
+    });
+    host.filtering = Filtering::AddressDependent;
+    let (host, hosts) = (&host, [ip("192.0.2.1"), ip("192.0.2.2")]);
+    let inside = |n: u32| endpoint(n, 5353);
+    // Each container talks to its own, who are not let in by another's mapping.
+    let remote = |n: u32, m: u32| {
+        let address = ip(&format!("198.51.{}.{}", 100 + m, n + 1));
+        SocketAddr::new(address, 53)
+    };
+    let send = |n: u32, m: u32| {
+        let way = Outbound {
+            owner: Owner(n),
+            source: Some(hosts[n as usize % 2]),
+            filtering: host.filtering,
+            published: &host.published,
+            ingress: 0,
+        };
+        let tuple = Tuple {
+            protocol: Protocol::Udp,
+            inside: inside(n),
+            remote: remote(n, m),
+        };
+        let sent = host.table.outbound(&tuple, Step::Plain, &way, host.now);
+        if let Ok(external) = sent {
+            assert_eq!(external.ip(), hosts[n as usize % 2]);
+        }
+        sent
+    };
+    let receive = |n: u32, m: u32, external| {
+        let led = host.receive(Protocol::Udp, external, remote(n, m), Step::Plain);
+        match led {
+            Ok(leads) => assert_eq!(leads, inside(n)),
+            // It has ended, or its port is another's by now.
+            Err(refusal) => assert!(matches!(refusal, Refusal::NotOurs | Refusal::Filtered)),
+        }
+        led.is_ok()
+    };
+
+    let (done, failed) = (AtomicBool::new(false), AtomicBool::new(false));
+    let answered = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for thread in 0..3 {
+            let (done, failed, answered) = (&done, &failed, &answered);
+            scope.spawn(move || {
+                let _alarm = Alarm(failed);
+                // All threads have the same sessions, in another order.
+                for round in (thread..).step_by(5) {
+                    if done.load(Ordering::Relaxed) || failed.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let (n, m) = (round % CONTAINERS, round / CONTAINERS % REMOTES);
+                    for _ in 0..4 {
+                        match send(n, m) {
+                            Ok(external) => {
+                                let count = usize::from(receive(n, m, external));
+                                answered.fetch_add(count, Ordering::Relaxed);
+                            }
+                            Err(refusal) => assert_eq!(refusal, Refusal::PortsExhausted),
+                        }
+                    }
+                }
+            });
+        }
+        let _alarm = Alarm(&failed);
+        for round in 0..ROUNDS {
+            if failed.load(Ordering::Relaxed) {
+                break;
+            }
+            let n = round % CONTAINERS;
+            match round % 5 {
+                0 => host.table.sweep(host.now + Duration::from_secs(400)),
+                1 | 3 => host.table.forget_owner(Owner(n)),
+                _ => {
+                    for m in 0..REMOTES {
+                        let _ = send(n, m);
+                    }
+                }
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert!(answered.into_inner() > 0);
+
+    // What is counted, listed, written down and held is the same.
+    let check = || {
+        let (rows, counts) = (host.table.sessions(host.now), host.table.counts());
+        let pairs: HashSet<_> = rows
+            .iter()
+            .map(|row| (row.external, row.tuple.inside))
+            .collect();
+        let externals: HashSet<_> = pairs.iter().map(|&(external, _)| external).collect();
+        assert_eq!(externals.len(), pairs.len());
+        assert_eq!(
+            (counts.sessions, counts.mappings),
+            (rows.len() as u64, pairs.len() as u64)
+        );
+        assert_eq!(host.slots.used(), rows.len());
+        assert_eq!(*host.ports.ours.lock().unwrap(), {
+            let held = externals.iter();
+            held.map(|&external| (Protocol::Udp, external)).collect()
+        });
+        rows.len()
+    };
+    check();
+    // No seat, no port and no quota was lost.
+    for (n, m) in (0..CONTAINERS).flat_map(|n| (0..REMOTES).map(move |m| (n, m))) {
+        let external = send(n, m).unwrap();
+        assert!(receive(n, m, external));
+    }
+    assert_eq!(check(), (CONTAINERS * REMOTES) as usize);
+    (0..CONTAINERS).for_each(|n| host.table.forget_owner(Owner(n)));
     host.assert_empty();
 }
