@@ -127,7 +127,8 @@ pub(super) struct Worker {
     number: usize,
     /// How nice it is unless it starves.
     nice: i32,
-    starvation: Starvation,
+    /// None if nothing could be done about it.
+    starvation: Option<Starvation>,
     epoll: Epoll,
     waker: Waker,
     shared: Arc<Shared>,
@@ -165,13 +166,16 @@ impl Worker {
             ticked: clock::now_coarse(),
             nap: None,
             last_wait: Duration::MAX,
-            starvation: Starvation::new(),
+            starvation: (nice > 0).then(Starvation::new),
         })
     }
 
     /// Works until told to stop.
     pub(super) fn run(mut self) {
-        self.set_nice(self.nice);
+        if let Err(error) = thread::set_nice(self.nice) {
+            let (worker, nice) = (self.number, self.nice);
+            tracing::warn!(worker, nice, %error, "cannot set the nice value");
+        }
         let mut events = Events::with_capacity(EVENTS);
         let shared = Arc::clone(&self.shared);
         let mut cache = arc_swap::Cache::new(&shared.snapshot);
@@ -198,11 +202,7 @@ impl Worker {
             }
             let now = clock::now();
             self.last_wait = now.since(idle_since);
-            match self.starvation.look(at_once, now, clock::thread_time) {
-                Some(Change::Compete) => self.set_nice(self.nice.min(0)),
-                Some(Change::Yield) => self.set_nice(self.nice),
-                None => {}
-            }
+            self.mind_starvation(at_once, now);
             for event in events.iter().filter(|event| event.token != WAKE) {
                 if event.failed && !self.is_socket(event.token) {
                     self.let_go(event.token);
@@ -217,9 +217,18 @@ impl Worker {
         shared.progress.reached(self.number, u64::MAX);
     }
 
-    fn set_nice(&self, nice: i32) {
-        if let Err(error) = thread::set_nice(nice) {
-            tracing::warn!(worker = self.number, nice, %error, "cannot set the nice value");
+    fn mind_starvation(&mut self, at_once: bool, now: Moment) {
+        let Some(watched) = &mut self.starvation else {
+            return;
+        };
+        let nice = match watched.look(at_once, now, clock::thread_time) {
+            Some(Change::Compete) => 0,
+            Some(Change::Yield) => self.nice,
+            None => return,
+        };
+        // Without CAP_SYS_NICE there is no way back from what it began with.
+        if thread::set_nice(nice).is_err() {
+            self.starvation = None;
         }
     }
 

@@ -136,9 +136,10 @@ impl Netns {
     /// # Errors
     /// [`NetnsError::NotPermitted`] without CAP_SYS_ADMIN.
     pub fn run<T>(&self, closure: impl FnOnce() -> T) -> Result<T, NetnsError> {
-        let _home = Home(Self::of_current_thread()?);
+        let home = Self::of_current_thread()?;
         self.enter()
             .map_err(|e| NetnsError::new("enter a network namespace", e))?;
+        let _home = Home(home);
         Ok(closure())
     }
 

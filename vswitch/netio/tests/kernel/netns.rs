@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::{Child, Command};
 
+use rustix::thread::CapabilitySet;
 use vswitch_netio::netlink::Netlink;
 use vswitch_netio::netns::{NamedNetns, Netns, NetnsError, NetnsName, processes_in};
 
@@ -119,6 +120,19 @@ fn other_namespaces_are_not_entered() {
     let mount = Netns::open("/proc/self/ns/mnt").unwrap();
     let error = mount.run(|| ()).unwrap_err();
     assert!(matches!(error, NetnsError::Io { .. }), "{error}");
+}
+
+#[test]
+fn without_the_privilege_nothing_is_entered() {
+    lab::enter();
+    let outside = Netns::of_current_thread().unwrap().id();
+    let inside = Netns::create().unwrap();
+    let mut held = rustix::thread::capabilities(None).unwrap();
+    held.effective.remove(CapabilitySet::SYS_ADMIN);
+    rustix::thread::set_capabilities(None, held).unwrap();
+    let error = inside.run(|| ()).unwrap_err();
+    assert!(matches!(error, NetnsError::NotPermitted { .. }), "{error}");
+    assert_eq!(Netns::of_current_thread().unwrap().id(), outside);
 }
 
 #[test]
