@@ -48,6 +48,22 @@ static ALL: LazyLock<Vec<&'static Case>> =
     LazyLock::new(|| GROUPS.iter().flat_map(|group| group.cases).collect());
 
 impl Case {
+    /// One whose client is the left end.
+    pub(super) const fn outward(
+        setting: Setting,
+        name: &'static str,
+        title: &'static str,
+        load: &'static dyn Load,
+    ) -> Self {
+        Self {
+            name,
+            title,
+            setting,
+            way: Way::Outward,
+            load,
+        }
+    }
+
     /// All of them, in the order they are run.
     pub(crate) fn all() -> &'static [&'static Self] {
         &ALL

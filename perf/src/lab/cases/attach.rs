@@ -1,21 +1,20 @@
 //! How long a switch takes to connect containers, and to let them go.
 
-use crate::lab::case::{Case, Way};
+use crate::lab::case::Case;
 use crate::lab::loads::Attach;
 use crate::lab::setting::{Attaching, By, Setting};
 
 const fn case(name: &'static str, title: &'static str, published: bool, by: By) -> Case {
-    Case {
-        name,
-        title,
-        setting: Setting::Attach(Attaching {
+    Case::outward(
+        Setting::Attach(Attaching {
             count: 100,
             published,
             by,
         }),
-        way: Way::Outward,
-        load: &Attach,
-    }
+        name,
+        title,
+        &Attach,
+    )
 }
 
 pub(super) const CASES: &[Case] = &[

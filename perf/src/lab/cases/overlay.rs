@@ -1,18 +1,12 @@
 //! Between containers on two hosts.
 
-use crate::lab::case::{Case, Way};
+use crate::lab::case::Case;
 use crate::lab::load::Load;
 use crate::lab::loads::{Datagrams, PingPong, QuicLike, Tcp, TcpReverse};
 use crate::lab::setting::Setting;
 
 const fn case(name: &'static str, title: &'static str, load: &'static dyn Load) -> Case {
-    Case {
-        name,
-        title,
-        setting: Setting::Overlay,
-        way: Way::Outward,
-        load,
-    }
+    Case::outward(Setting::Overlay, name, title, load)
 }
 
 pub(super) const CASES: &[Case] = &[

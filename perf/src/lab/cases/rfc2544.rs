@@ -1,19 +1,13 @@
 //! One stream of frames between two containers. Lengths are the RFC's, with the check sequence: 64 octets are 60
 //! at a virtual interface.
 
-use crate::lab::case::{Case, Way};
+use crate::lab::case::Case;
 use crate::lab::load::Load;
 use crate::lab::loads::{BackToBack, FrameThroughput, LossRate, Recovery};
 use crate::lab::setting::Setting;
 
 const fn case(name: &'static str, title: &'static str, load: &'static dyn Load) -> Case {
-    Case {
-        name,
-        title,
-        setting: Setting::PAIR,
-        way: Way::Outward,
-        load,
-    }
+    Case::outward(Setting::PAIR, name, title, load)
 }
 
 pub(super) const CASES: &[Case] = &[

@@ -1,6 +1,6 @@
 //! How a switch does with many ports, and with more or fewer threads.
 
-use crate::lab::case::{Case, Way};
+use crate::lab::case::Case;
 use crate::lab::load::Load;
 use crate::lab::loads::{AmongBusy, Datagrams, PingPong, Tcp};
 use crate::lab::setting::Setting;
@@ -9,24 +9,9 @@ const TCP: &dyn Load = &Tcp { streams: 1 };
 const TCP_4: &dyn Load = &Tcp { streams: 4 };
 const UDP: &dyn Load = &Datagrams { length: 64 };
 
-const fn case(
-    setting: Setting,
-    name: &'static str,
-    title: &'static str,
-    load: &'static dyn Load,
-) -> Case {
-    Case {
-        name,
-        title,
-        setting,
-        way: Way::Outward,
-        load,
-    }
-}
-
 macro_rules! workers {
     ($count:literal, $word:literal, $title:literal, $load:expr) => {
-        case(
+        Case::outward(
             Setting::Workers($count),
             concat!("workers-", $count, "-", $word),
             concat!("Workers: ", $count, ", ", $title),
@@ -37,7 +22,7 @@ macro_rules! workers {
 
 macro_rules! ports {
     ($count:literal, $word:literal, $title:literal, $load:expr) => {
-        case(
+        Case::outward(
             Setting::Bridge { containers: $count },
             concat!("ports-", $count, "-", $word),
             concat!($count, " ports, ", $title),

@@ -1,17 +1,11 @@
 //! A steady rate of frames between two containers.
 
-use crate::lab::case::{Case, Way};
+use crate::lab::case::Case;
 use crate::lab::loads::Soak;
 use crate::lab::setting::Setting;
 
 const fn case(name: &'static str, title: &'static str, load: &'static Soak) -> Case {
-    Case {
-        name,
-        title,
-        setting: Setting::PAIR,
-        way: Way::Outward,
-        load,
-    }
+    Case::outward(Setting::PAIR, name, title, load)
 }
 
 pub(super) const CASES: &[Case] = &[

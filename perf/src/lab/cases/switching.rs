@@ -1,6 +1,6 @@
 //! Between two containers of one network.
 
-use crate::lab::case::{Case, Way};
+use crate::lab::case::Case;
 use crate::lab::load::Load;
 use crate::lab::loads::{
     Connections, Datagrams, LoadedPingPong, OfferedDatagrams, PingPong, QuicLike, Requests, Tcp,
@@ -9,13 +9,7 @@ use crate::lab::loads::{
 use crate::lab::setting::Setting;
 
 const fn case(name: &'static str, title: &'static str, load: &'static dyn Load) -> Case {
-    Case {
-        name,
-        title,
-        setting: Setting::PAIR,
-        way: Way::Outward,
-        load,
-    }
+    Case::outward(Setting::PAIR, name, title, load)
 }
 
 pub(super) const CASES: &[Case] = &[

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -51,6 +51,19 @@ pub(crate) fn isolated(body: fn()) {
         "{name} did not run:\n{out}\n{err}"
     );
     println!("{out}");
+}
+
+/// A process in a named namespace, which sleeps until it is killed.
+pub(crate) fn process_in(name: &str) -> Child {
+    let process = Command::new("nsenter")
+        .args([&*format!("--net=/run/netns/{name}"), "sleep", "1000"])
+        .spawn()
+        .unwrap();
+    let inside = netns(name).id();
+    eventually("the process is inside", || {
+        Netns::of_pid(process.id()).is_ok_and(|netns| netns.id() == inside)
+    });
+    process
 }
 
 /// Waits until the condition holds.

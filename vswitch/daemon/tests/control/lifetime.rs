@@ -84,14 +84,7 @@ fn a_namespace_with_processes_keeps_its_name_from_another() {
         let name = || "a".parse().unwrap();
         NamedNetns::create(name()).unwrap();
         daemon.attach("web", "a");
-        let mut process = std::process::Command::new("nsenter")
-            .args(["--net=/run/netns/a", "sleep", "1000"])
-            .spawn()
-            .unwrap();
-        let inside = lab::netns("a").id();
-        lab::eventually("the process is inside", || {
-            vswitch_netio::netns::Netns::of_pid(process.id()).is_ok_and(|n| n.id() == inside)
-        });
+        let mut process = lab::process_in("a");
         NamedNetns::delete(&name()).unwrap();
         NamedNetns::create(name()).unwrap();
         let while_it_runs = daemon.try_attach("db", to("a"));

@@ -294,14 +294,7 @@ fn a_namespace_that_only_we_keep_alive_is_let_go() {
 fn a_namespace_without_a_name_lives_as_long_as_its_processes() {
     lab::isolated(|| {
         let mut daemon = web_of_two();
-        let mut process = std::process::Command::new("nsenter")
-            .args(["--net=/run/netns/a", "sleep", "1000"])
-            .spawn()
-            .unwrap();
-        let inside = lab::netns("a").id();
-        lab::eventually("the process is inside", || {
-            vswitch_netio::netns::Netns::of_pid(process.id()).is_ok_and(|n| n.id() == inside)
-        });
+        let mut process = lab::process_in("a");
         daemon.kill();
         NamedNetns::delete(&"a".parse().unwrap()).unwrap();
         daemon.start();
