@@ -38,13 +38,11 @@ impl SharedPorts {
         self.division.store(Arc::new(division));
     }
 
-    /// Replaces what is known of the ports that the host's sockets are bound to. Returns those that
-    /// were not known before.
-    pub(crate) fn set_used(&self, used: HashSet<(Protocol, u16)>) -> Vec<(Protocol, u16)> {
-        let before = self.used.load();
-        let new = used.difference(&before).copied().collect();
-        self.used.store(Arc::new(used));
-        new
+    /// Replaces what is known of the ports that the host's sockets are bound to.
+    pub(crate) fn set_used(&self, used: HashSet<(Protocol, u16)>) -> Arc<HashSet<(Protocol, u16)>> {
+        let used = Arc::new(used);
+        self.used.store(Arc::clone(&used));
+        used
     }
 }
 

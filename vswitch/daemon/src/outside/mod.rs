@@ -55,7 +55,7 @@ pub struct Outside {
     /// The published ports as configured, and as claimed at each address.
     hosts: Vec<(IpAddr, Protocol, RangeInclusive<u16>)>,
     published: BTreeSet<Claim>,
-    /// When the host's sockets were looked at last, and how long that took.
+    /// When the host's sockets were looked at last, and the processor time that took.
     looked: (Instant, Duration),
 }
 

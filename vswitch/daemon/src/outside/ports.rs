@@ -7,15 +7,15 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use vswitch_nat::Protocol;
-use vswitch_netio::{TransportProtocol, ephemeral_ports, sockets};
+use vswitch_netio::{TransportProtocol, clock, ephemeral_ports, sockets};
 
 use super::Outside;
 use super::division::Division;
 use crate::dataplane::Dataplane;
 use crate::local_ports::MAX_SINGLE_PORTS;
 
-/// Between two looks at the host's sockets is so many times the time that one takes: it passes through the hash
-/// tables of the whole machine, and hosts may have very many sockets.
+/// Between two looks at the host's sockets is so many times the processor time that one takes: it passes through
+/// the hash tables of the whole machine, and hosts may have very many sockets.
 const LOOK_EVERY: u32 = 400;
 
 impl Outside {
@@ -29,9 +29,9 @@ impl Outside {
         if self.nics.is_empty() || last.elapsed() < took * LOOK_EVERY {
             return Ok(());
         }
-        let start = Instant::now();
+        let start = clock::thread_time();
         let looked = self.end_mappings_in_use(dataplane);
-        self.looked = (Instant::now(), start.elapsed());
+        self.looked = (Instant::now(), clock::thread_time() - start);
         looked
     }
 
@@ -46,7 +46,9 @@ impl Outside {
                 used.insert((protocol, socket.local.port()));
             }
         }
-        for &(protocol, port) in self.ports.set_used(used).iter() {
+        let used = self.ports.set_used(used);
+        // All of them: what was just beginning when its port became known as used is found by the next look.
+        for &(protocol, port) in used.iter() {
             for &address in &self.addresses {
                 let external = SocketAddr::new(address, port);
                 // At published ports, the sockets are our own.

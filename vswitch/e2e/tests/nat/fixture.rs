@@ -9,6 +9,9 @@ use vswitch_e2e::{Daemon, DaemonOptions, Host, Outside, Place, WAN0};
 
 /// How long the switch may take for what it does in its own time.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// Until the daemon has seen a new socket of the host: it looks every few seconds, the more seldom the longer that
+/// takes, and whoever connects while a mapping ends has to wait until that fails.
+pub(crate) const UNTIL_SEEN: Duration = Duration::from_secs(60);
 
 /// A host with the NIC `wan0`, an outside behind it, and a daemon.
 pub(crate) struct Lab {

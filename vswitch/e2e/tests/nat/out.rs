@@ -7,7 +7,7 @@ use vswitch_e2e::{
     figures,
 };
 
-use crate::fixture::{A, B, Lab, PATIENCE, at, inside, ping};
+use crate::fixture::{A, B, Lab, PATIENCE, UNTIL_SEEN, at, inside, ping};
 
 /// Slow enough for a debug build on a busy machine.
 const MODEST: Protocol = Protocol::Udp {
@@ -79,8 +79,7 @@ fn ports_of_the_host_are_not_taken() -> Result<()> {
         for transport in [Tcp, Udp] {
             let from = at(inside(family, A), 5000);
             let to = at(lab.outside.address(family), 7);
-            // A look at the host's sockets is taken every two seconds.
-            eventually("the host has its port", PATIENCE, || {
+            eventually("the host has its port", UNTIL_SEEN, || {
                 let seen = ask_from(&lab.a(), transport, from, to);
                 Ok(seen.is_ok_and(|seen| seen.port() != 5000))
             })?;

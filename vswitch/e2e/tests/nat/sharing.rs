@@ -9,7 +9,7 @@ use vswitch_e2e::{
     Conversation, Echo, IperfRun, IperfServer, Protocol, ask, ask_from, eventually, reaches,
 };
 
-use crate::fixture::{A, Lab, PATIENCE, at, inside, kernel_count, ping};
+use crate::fixture::{A, Lab, PATIENCE, UNTIL_SEEN, at, inside, kernel_count, ping};
 
 /// What the host's kernel says to those whom it knows no connection of.
 const REFUSALS: [&str; 3] = ["TcpOutRsts", "IcmpOutDestUnreachs", "Icmp6OutDestUnreachs"];
@@ -144,7 +144,7 @@ fn the_host_wins_a_port_that_it_opens_later() -> Result<()> {
     let mut conversation = Conversation::start_from(&lab.a(), from, outside)?;
     assert_eq!(conversation.seen().port(), 5000);
     let service = Echo::start(&lab.host.place(), 5000)?;
-    eventually("the host's service is reached", PATIENCE, || {
+    eventually("the host's service is reached", UNTIL_SEEN, || {
         reaches(lab.outside(), Tcp, "192.0.2.1:5000".parse()?)
     })?;
     ensure!(
@@ -154,7 +154,7 @@ fn the_host_wins_a_port_that_it_opens_later() -> Result<()> {
     // The container's next one gets another.
     let from = at(inside(4, A), 5001);
     let _second = Echo::start(&lab.host.place(), 5001)?;
-    eventually("the container gets another port", PATIENCE, || {
+    eventually("the container gets another port", UNTIL_SEEN, || {
         let seen = ask_from(&lab.a(), Tcp, from, outside);
         Ok(seen.is_ok_and(|seen| seen.port() != 5001))
     })?;
