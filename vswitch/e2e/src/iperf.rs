@@ -73,20 +73,24 @@ pub struct IperfRun {
     pub intervals: Vec<f64>,
 }
 
-/// Between two clients, an iperf3 server (3.12) closes the socket that it listens at, and opens another one:
-/// on a busy machine, the next client may come in between.
+/// Between two clients, an iperf3 server (3.12) ends its test, closes the socket that it listens at, and opens another
+/// one: on a busy machine, the next client may come before.
 const RETRIES: usize = 5;
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// Whether a client did not come as far as to send anything, as the server was between two sockets.
+/// Whether a client did not come as far as to send anything, as the server was not done with the one before.
 fn met_closed_door(finished: &Finished) -> bool {
     let report: Value = serde_json::from_str(&finished.stdout).unwrap_or_default();
     let error = report["error"].as_str().unwrap_or_default();
     let nothing_sent = report["intervals"].as_array().is_none_or(Vec::is_empty);
     nothing_sent
-        && ["Connection refused", "Connection reset by peer"]
-            .iter()
-            .any(|reason| error.ends_with(reason))
+        && [
+            "Connection refused",
+            "Connection reset by peer",
+            "the server is busy running a test. try again later",
+        ]
+        .iter()
+        .any(|reason| error.ends_with(reason))
 }
 
 impl IperfServer {

@@ -1,10 +1,11 @@
 //! Published ports, from containers: packets turn back in the router (RFC 4787 REQ-9).
 
+use std::fs;
 use std::time::Duration;
 
 use anyhow::Result;
 use vswitch_e2e::Transport::{Tcp, Udp};
-use vswitch_e2e::{Conversation, Echo, ask, ask_from, reaches};
+use vswitch_e2e::{Conversation, Echo, Place, ask, ask_from, eventually, reaches};
 
 use crate::fixture::{A, B, Lab, PATIENCE, at, inside};
 
@@ -96,10 +97,33 @@ fn conversations_end_with_the_publication_at_every_address_of_the_host() -> Resu
             conversations.push(conversation);
         }
     }
+    // What the server had to send again would begin anew, from inside.
+    eventually("all that the server said is acknowledged", PATIENCE, || {
+        all_is_acknowledged(&lab.a())
+    })?;
     lab.ctl("unpublish net a -p 9000:9000")?;
     for mut conversation in conversations {
         assert!(conversation.goes_on(Duration::from_secs(1)).is_err());
     }
-    assert!(lab.sessions("net --sandbox a")?.is_empty());
+    let left = lab.sessions("net --sandbox a")?;
+    assert!(left.is_empty(), "{left:?}");
     Ok(())
+}
+
+/// Whether no TCP connection of a namespace has anything to send, or to send again: `tx_queue` of
+/// `/proc/net/tcp` counts both.
+fn all_is_acknowledged(place: &Place) -> Result<bool> {
+    let idle = |line: &str| {
+        let queues = line.split_ascii_whitespace().nth(4);
+        queues.is_some_and(|queues| queues.starts_with("00000000:"))
+    };
+    place.inside(|| {
+        for table in ["tcp", "tcp6"] {
+            let text = fs::read_to_string(format!("/proc/thread-self/net/{table}"))?;
+            if !text.lines().skip(1).all(idle) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    })
 }
