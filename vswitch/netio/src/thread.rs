@@ -1,12 +1,12 @@
-//! The calling thread's name, share of the processor, and processors.
+//! Threads: name, share of the processor, and processors.
 
 use std::ffi::CString;
 use std::io;
 
-use rustix::process::setpriority_process;
-use rustix::thread::{CpuSet, gettid, sched_getaffinity, sched_setaffinity};
+use rustix::process::{Pid, setpriority_process};
+use rustix::thread::{CpuSet, gettid, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
-/// Names the thread for `ps -L` and `top -H`. The kernel keeps 15 bytes; the rest, and all from a zero
+/// Names the calling thread for `ps -L` and `top -H`. The kernel keeps 15 bytes; the rest, and all from a zero
 /// byte on, is cut off.
 ///
 /// # Errors
@@ -16,7 +16,7 @@ pub fn set_name(name: &str) -> io::Result<()> {
     Ok(rustix::thread::set_name(&CString::new(bytes)?)?)
 }
 
-/// Sets the nice value, -20 to 19, of this thread alone (Linux keeps one per thread, against POSIX). A thread that
+/// Sets the nice value, -20 to 19, of the calling thread alone (Linux keeps one per thread, against POSIX). A thread that
 /// forwards frames at nice 10 lets the endpoints run first, and so reads longer bursts.
 ///
 /// # Errors
@@ -25,22 +25,41 @@ pub fn set_nice(nice: i32) -> io::Result<()> {
     Ok(setpriority_process(Some(gettid()), nice)?)
 }
 
-/// Lets the thread run on these processors only.
-///
-/// # Errors
-/// `EINVAL` if none of them is there, or a number is [`CpuSet::MAX_CPU`] or more.
-pub fn set_affinity(cpus: &[usize]) -> io::Result<()> {
-    let mut set = CpuSet::new();
-    for &cpu in cpus {
-        if cpu >= CpuSet::MAX_CPU {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        set.set(cpu);
+/// A thread of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thread(Pid);
+
+impl Thread {
+    /// The calling one.
+    #[must_use]
+    pub fn current() -> Self {
+        Self(gettid())
     }
-    Ok(sched_setaffinity(None, &set)?)
+
+    /// Lets it run on these processors only.
+    ///
+    /// # Errors
+    /// `EINVAL` if none of them is there for this process, or a number is [`CpuSet::MAX_CPU`] or more; `ESRCH` if the
+    /// thread has ended.
+    pub fn set_affinity(self, processors: &[usize]) -> io::Result<()> {
+        let mut set = CpuSet::new();
+        for &processor in processors {
+            if processor >= CpuSet::MAX_CPU {
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+            set.set(processor);
+        }
+        Ok(sched_setaffinity(Some(self.0), &set)?)
+    }
 }
 
-/// The processors that the thread may run on, in ascending order.
+/// The processor that the calling thread runs on just now. No system call (vDSO).
+#[must_use]
+pub fn processor() -> usize {
+    sched_getcpu()
+}
+
+/// The processors that the calling thread may run on, in ascending order.
 ///
 /// # Errors
 /// `EINVAL` on a machine with more than [`CpuSet::MAX_CPU`] processors.
@@ -86,10 +105,11 @@ mod tests {
     fn affinity_is_what_was_set() {
         thread::spawn(|| {
             let last = *affinity().unwrap().last().unwrap();
-            set_affinity(&[last]).unwrap();
-            assert_eq!(affinity().unwrap(), [last]);
-            assert!(set_affinity(&[]).is_err());
-            assert!(set_affinity(&[usize::MAX]).is_err());
+            let own = Thread::current();
+            own.set_affinity(&[last]).unwrap();
+            assert_eq!((affinity().unwrap(), processor()), (vec![last], last));
+            assert!(own.set_affinity(&[]).is_err());
+            assert!(own.set_affinity(&[usize::MAX]).is_err());
         })
         .join()
         .unwrap();

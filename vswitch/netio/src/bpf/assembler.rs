@@ -60,6 +60,8 @@ pub(crate) enum Condition {
 pub(crate) enum Helper {
     /// (map, key) → value or 0
     MapLookup = 1,
+    /// () → the number of the processor it runs on
+    Processor = 8,
     /// (frame, offset, to, length) → 0 or an error
     LoadBytes = 26,
     /// (socket)

@@ -1,8 +1,10 @@
 //! TAP interfaces: Ethernet frames of a container's interface, as super-frames, over several queues.
 
+mod home;
 mod ioctl;
 mod steering;
 
+pub use home::sent_from;
 pub use steering::load_steering;
 
 use std::io::{self, IoSlice};

@@ -8,14 +8,17 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::OnceLock;
 
-use super::ioctl;
+use super::{home, ioctl};
 use crate::bpf::assembler::Register::{R0, R1, R6, R7, R8, R9, R10};
 use crate::bpf::assembler::{
     Alu, Assembler, Condition, Instruction, Label, Register, Width, network,
 };
-use crate::bpf::{Program, ProgramKind};
+use crate::bpf::{BpfError, Map, Program, ProgramKind};
+use crate::mapping::SharedWords;
 
-const ETHERTYPE: i32 = 12;
+/// The end of the sender's MAC address, and behind it the EtherType.
+const SENDER: i32 = 8;
+const SENDER_LENGTH: i32 = 4;
 const ETHERNET_LENGTH: i32 = 14;
 const IPV6_LENGTH: i32 = 40;
 const IPV4_LENGTH: i32 = 20;
@@ -23,6 +26,8 @@ const IPV4_LENGTH: i32 = 20;
 /// The stack: the IP header, and in front of it the ports.
 const HEADER: i16 = -40;
 const PORTS: i16 = HEADER - 8;
+/// Before there are ports, what [`SENDER`] is about.
+const SOURCE: i16 = PORTS;
 
 /// Protocols whose header begins with two ports.
 const WITH_PORTS: [i32; 3] = [libc::IPPROTO_TCP, libc::IPPROTO_UDP, libc::IPPROTO_SCTP];
@@ -30,38 +35,55 @@ const WITH_PORTS: [i32; 3] = [libc::IPPROTO_TCP, libc::IPPROTO_UDP, libc::IPPROT
 /// Spreads neighbouring numbers (2^32 divided by the golden ratio, odd).
 const SPREAD: i32 = 0x9e37_79b1_u32.cast_signed();
 
+/// The program, and where it notes who sent from where.
+struct Steering {
+    program: Program,
+    homes: SharedWords,
+}
+
 /// All TAPs run the same one.
-static PROGRAM: OnceLock<Option<Program>> = OnceLock::new();
+static STEERING: OnceLock<Option<Steering>> = OnceLock::new();
 
 /// Loads the program that chooses the queues of TAPs, before the first of them would.
 pub fn load_steering() {
-    PROGRAM.get_or_init(load);
+    STEERING.get_or_init(|| load().ok());
+}
+
+/// What the program noted, if there is one.
+pub(super) fn homes() -> Option<&'static SharedWords> {
+    Some(&STEERING.get()?.as_ref()?.homes)
 }
 
 /// Steers a TAP all of whose queues are there. A kernel that does not take the program (before 4.16, or without
 /// CAP_BPF) goes on in its own way.
 pub(super) fn steer(tap: BorrowedFd<'_>) {
-    if let Some(program) = PROGRAM.get_or_init(load) {
-        let _ = ioctl::set_steering(tap, program.as_fd());
+    if let Some(steering) = STEERING.get_or_init(|| load().ok()) {
+        let _ = ioctl::set_steering(tap, steering.program.as_fd());
     }
 }
 
-fn load() -> Option<Program> {
-    Program::load(ProgramKind::SocketFilter, "vswitch_steer", &program()).ok()
+fn load() -> Result<Steering, BpfError> {
+    let homes = home::map()?;
+    let program = program(&homes);
+    Ok(Steering {
+        program: Program::load(ProgramKind::SocketFilter, "vswitch_steer", &program)?,
+        homes: homes.memory()?,
+    })
 }
 
-/// The program; the kernel takes its result modulo the number of queues. R6: the frame. R7 and R8: the addresses,
+/// The program, which notes where it runs first; the kernel takes its result modulo the number of queues. R6: the frame. R7 and R8: the addresses,
 /// folded. R9: where the ports would be.
 ///
 /// Of a flow it looks only at what all of its frames have, so that they stay in order. A fragment's ports may be in
 /// another one: there addresses have to do, as in Linux' own hash (`__skb_flow_dissect`).
-fn program() -> Vec<Instruction> {
+fn program(homes: &Map) -> Vec<Instruction> {
     let mut asm = Assembler::default();
     let [ipv6, ports, addresses, forward, other] = [(); 5].map(|()| asm.label());
 
     asm.mov(R6, R1);
-    asm.load_frame(ETHERTYPE, 2, PORTS, other);
-    asm.load(Width::Half, R0, R10, PORTS);
+    asm.load_frame(SENDER, SENDER_LENGTH + 2, SOURCE, other);
+    home::note(&mut asm, homes, SOURCE, HEADER);
+    asm.load(Width::Half, R0, R10, SOURCE + SENDER_LENGTH as i16);
     asm.jump_if(R0, Condition::Equal, network(libc::ETH_P_IPV6), ipv6);
     asm.jump_if(R0, Condition::NotEqual, network(libc::ETH_P_IP), other);
 

@@ -4,7 +4,8 @@ use std::io::{ErrorKind, IoSlice};
 
 use vswitch_netio::netlink::Netlink;
 use vswitch_netio::packet_socket::{PacketOptions, PacketSocket};
-use vswitch_netio::tap::{Offloads, Tap, TapError, TapQueue, VNET_HEADER_LEN};
+use vswitch_netio::tap::{self, Offloads, Tap, TapError, TapQueue, VNET_HEADER_LEN};
+use vswitch_netio::thread::{self, Thread};
 
 use crate::lab;
 
@@ -216,4 +217,26 @@ fn directions_of_a_conversation_have_queues_beside_each_other() {
         assert_eq!(fragment(port, 0x2000), first);
         assert_eq!(fragment(port, 0x00b9), first);
     }
+}
+
+#[test]
+fn it_is_known_where_a_container_sent_from() {
+    lab::enter();
+    let tap = Tap::create(&lab::name("t0"), lab::queues(2)).unwrap();
+    lab::settle(tap.index, &tap.name, "10.0.0.1/24");
+    let socket = PacketSocket::open(tap.index, &PacketOptions::default()).unwrap();
+    let macs = [[2, 0, 0, 7, 7, 1], [2, 0, 0, 7, 7, 2]];
+    assert_eq!(macs.map(tap::sent_from), [None, None]);
+    let all = thread::affinity().unwrap();
+    for &processor in all.iter().chain(all.first()) {
+        Thread::current().set_affinity(&[processor]).unwrap();
+        // Whatever is in the frame, and if it is as short as can be.
+        for payload in [&[0x45; 40][..], &[0xff; 46]] {
+            let mut frame = lab::ethernet(macs[0], 0x0800, payload);
+            frame[6..12].copy_from_slice(&macs[0]);
+            socket.write(&frame).unwrap();
+            assert_eq!(tap::sent_from(macs[0]), Some(processor));
+        }
+    }
+    assert_eq!(tap::sent_from(macs[1]), None);
 }
