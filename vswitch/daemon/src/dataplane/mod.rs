@@ -2,7 +2,9 @@
 
 mod lan;
 mod name;
+mod occupation;
 mod overlay;
+mod placement;
 mod policy;
 mod queue;
 mod router;
@@ -40,6 +42,7 @@ pub use overlay::TunnelSpec;
 pub use router::{EndpointPorts, HostRoute, HostWay, UplinkSpec};
 pub use tables::{FdbRow, NeighbourRow, Origin, PortStats};
 
+use placement::Placement;
 use queue::{Frames, Queue};
 use snapshot::{Progress, Snapshot, Wire};
 use worker::{Announcement, Announcements, Shared, Strangers, Worker};
@@ -108,6 +111,7 @@ impl Dataplane {
         let shared = Arc::new(Shared {
             snapshot: ArcSwap::from_pointee(first),
             progress: Progress::new(workers),
+            placement: Placement::new(workers, clock::now()),
             stop: AtomicBool::new(false),
             events,
             announcements: Announcements::default(),

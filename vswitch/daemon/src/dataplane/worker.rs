@@ -22,11 +22,13 @@ use vswitch_netio::clock;
 use vswitch_netio::epoll::{Epoll, Events, Interest, Token};
 use vswitch_netio::packet_socket::PacketSocket;
 use vswitch_netio::wake::Waker;
-use vswitch_netio::{thread, udp_tunnel};
+use vswitch_netio::{tap, thread, udp_tunnel};
 use vswitch_packet::ethernet::EtherType;
 use vswitch_packet::{Moment, VlanTag};
 
 use super::name::{PortEvent, PortName};
+use super::occupation::{Turn, Watch};
+use super::placement::Placement;
 use super::queue::{Datagrams, Frames, Queue};
 use super::snapshot::{Progress, Snapshot, Wire};
 use super::starvation::{Change, Starvation};
@@ -62,6 +64,7 @@ const WAKE: Token = Token(u64::MAX);
 pub(super) struct Shared {
     pub(super) snapshot: ArcSwap<Snapshot>,
     pub(super) progress: Progress,
+    pub(super) placement: Placement,
     pub(super) stop: AtomicBool,
     pub(super) events: UnboundedSender<PortEvent>,
     pub(super) announcements: Announcements,
@@ -129,6 +132,8 @@ pub(super) struct Worker {
     nice: i32,
     /// None if nothing could be done about it.
     starvation: Option<Starvation>,
+    watch: Watch,
+    turn: Turn,
     epoll: Epoll,
     waker: Waker,
     shared: Arc<Shared>,
@@ -167,6 +172,8 @@ impl Worker {
             nap: None,
             last_wait: Duration::MAX,
             starvation: (nice > 0).then(Starvation::new),
+            watch: Watch::new(clock::now_coarse()),
+            turn: Turn::default(),
         })
     }
 
@@ -176,6 +183,7 @@ impl Worker {
             let (worker, nice) = (self.number, self.nice);
             tracing::warn!(worker, nice, %error, "cannot set the nice value");
         }
+        self.shared.placement.enter(self.number);
         let mut events = Events::with_capacity(EVENTS);
         let shared = Arc::clone(&self.shared);
         let mut cache = arc_swap::Cache::new(&shared.snapshot);
@@ -210,9 +218,11 @@ impl Worker {
                     self.serve(snapshot, event.token, now);
                 }
             }
+            self.tell_occupation(now);
             self.keep_time(snapshot, now);
             idle_since = clock::now();
         }
+        shared.placement.leave(self.number);
         // The control side may be waiting for a generation this worker will not see.
         shared.progress.reached(self.number, u64::MAX);
     }
@@ -232,6 +242,14 @@ impl Worker {
         }
     }
 
+    fn tell_occupation(&mut self, now: Moment) {
+        let turn = std::mem::take(&mut self.turn);
+        let paused = self.last_wait > QUICKLY;
+        if let Some(occupation) = self.watch.look(turn, paused, now) {
+            self.shared.placement.tell(self.number, occupation, now);
+        }
+    }
+
     /// Waits for something to do: patiently for a while if that is likely to come soon, then
     /// asleep. True if there was something at once.
     fn wait(&self, events: &mut Events, idle_since: Moment) -> io::Result<bool> {
@@ -239,7 +257,8 @@ impl Worker {
         if !events.is_empty() {
             return Ok(true);
         }
-        if self.last_wait <= QUICKLY {
+        let rests = || self.shared.placement.rests(self.number, idle_since);
+        if self.last_wait <= QUICKLY && !rests() {
             while clock::now().since(idle_since) < PATIENCE {
                 // The container that a frame was written to may wait for just this processor.
                 yield_now();
@@ -347,6 +366,11 @@ impl Worker {
             }
         };
         self.forwarder.flush(&pipeline, &mut outputs);
+        self.turn.frames += outputs.frames;
+        self.turn.octets += outputs.octets;
+        if let Some(to) = outputs.last.and_then(|port| snapshot.topology.port(port)) {
+            self.turn.home = tap::sent_from(to.mac.0);
+        }
         if gone {
             self.let_go(token);
         }
@@ -392,12 +416,15 @@ impl Worker {
     }
 }
 
-/// The worker's own queue of each port.
+/// The worker's own queue of each port, and what was sent by these.
 struct Outputs<'s> {
     snapshot: &'s Snapshot,
     worker: usize,
     shared: &'s Shared,
     now: Moment,
+    frames: usize,
+    octets: usize,
+    last: Option<PortId>,
 }
 
 impl<'s> Outputs<'s> {
@@ -407,7 +434,16 @@ impl<'s> Outputs<'s> {
             worker,
             shared,
             now,
+            frames: 0,
+            octets: 0,
+            last: None,
         }
+    }
+
+    fn note(&mut self, port: PortId, parts: &[IoSlice<'_>]) {
+        self.frames += 1;
+        self.octets += parts.iter().map(|part| part.len()).sum::<usize>();
+        self.last = Some(port);
     }
 
     fn queue(&self, port: PortId) -> Option<(&Queue, PortName)> {
@@ -418,6 +454,7 @@ impl<'s> Outputs<'s> {
 
 impl Wires for Outputs<'_> {
     fn send(&mut self, port: PortId, parts: &[IoSlice<'_>]) -> Result<(), SendError> {
+        self.note(port, parts);
         let written = match self.queue(port) {
             Some((Queue::Frames(queue), _)) => queue.write_vectored(parts),
             Some((Queue::Tagged(socket), _)) => socket.write_vectored(parts),
@@ -440,6 +477,7 @@ impl Wires for Outputs<'_> {
         envelope: &Envelope,
         parts: &[IoSlice<'_>],
     ) -> Result<(), SendError> {
+        self.note(envelope.underlay, parts);
         let Some((Queue::Datagrams(Datagrams::Underlay(socket)), PortName::Underlay(key))) =
             self.queue(envelope.underlay)
         else {
