@@ -44,8 +44,8 @@ const STREAM: Duration = Duration::from_millis(2);
 
 /// Each message for the processor that the others were for makes it surer by one, up to this.
 const CERTAIN: u32 = 64;
-/// So sure it has to be to say so, and so unsure to take it back: a message for another processor, or one after a pause,
-/// costs two.
+/// So sure it has to be to say so, and so unsure to take it back: a message for another processor, or a slow one, costs
+/// two.
 const SURE: u32 = 48;
 const UNSURE: u32 = 16;
 const DOUBT: u32 = 2;
@@ -64,13 +64,14 @@ impl Watch {
         }
     }
 
-    /// After a turn, with or without a pause before it. `Some` if the others are to be told.
-    pub(super) fn look(&mut self, turn: Turn, paused: bool, now: Moment) -> Option<Occupation> {
+    /// After a turn; a slow one if there was a pause before it, or if the worker starves. `Some` if the others are to be
+    /// told.
+    pub(super) fn look(&mut self, turn: Turn, slow: bool, now: Moment) -> Option<Occupation> {
         if turn.frames >= STREAM_FRAMES || turn.octets >= STREAM_OCTETS {
             self.streamed = Some(now);
             self.certainty = 0;
         } else if let Some(home) = turn.home {
-            self.message(home, paused);
+            self.message(home, slow);
         }
         let occupation = self.occupation(now);
         let told = occupation == self.last
@@ -81,14 +82,14 @@ impl Watch {
         })
     }
 
-    fn message(&mut self, home: usize, paused: bool) {
-        if home == self.home && !paused {
+    fn message(&mut self, home: usize, slow: bool) {
+        if home == self.home && !slow {
             self.certainty = CERTAIN.min(self.certainty + 1);
             return;
         }
         self.certainty = self.certainty.saturating_sub(DOUBT);
         if self.certainty == 0 {
-            (self.home, self.certainty) = (home, u32::from(!paused));
+            (self.home, self.certainty) = (home, u32::from(!slow));
         }
     }
 

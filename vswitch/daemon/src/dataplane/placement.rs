@@ -4,9 +4,11 @@
 //! to another processor, which is dear on a virtual machine, and the sender's processor goes on to look for the answer.
 //! Beside the sender it is slowest. The scheduler, left to itself, gets into either, or somewhere between (see
 //! RESULTS.md for figures). While anybody streams, it knows better than we do who needs a processor.
+//!
+//! Where both sides of a conversation run on one processor, both workers go there, too: nobody has to be woken elsewhere,
+//! and the scheduler sees a processor with nothing to do, to which it moves one of the containers sooner or later.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use vswitch_netio::thread::{self, Thread};
@@ -16,12 +18,7 @@ use super::occupation::Occupation;
 
 /// The workers of a data plane, and where they are. They tell what they are occupied with, and are moved.
 #[derive(Debug)]
-pub(super) struct Placement {
-    plan: Mutex<Plan>,
-    threads: Vec<Mutex<Option<Thread>>>,
-    /// Until when each is not to look for frames instead of sleeping, in nanoseconds.
-    resting: Vec<AtomicU64>,
-}
+pub(super) struct Placement(Mutex<Plan>);
 
 /// Who is where, and should be.
 #[derive(Debug)]
@@ -29,11 +26,12 @@ struct Plan {
     /// Those that workers may run on, in ascending order.
     processors: Vec<usize>,
     workers: Vec<Place>,
-    crowded: Option<Crowd>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Place {
+    /// None before it begins, and once it has ended.
+    thread: Option<Thread>,
     occupation: Occupation,
     /// When it said so.
     told: Moment,
@@ -43,39 +41,21 @@ struct Place {
     bound: Option<usize>,
 }
 
-/// Both sides of a conversation are on one processor.
-#[derive(Debug, Clone, Copy)]
-struct Crowd {
-    processor: usize,
-    since: Moment,
-    tries: u32,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Move {
     worker: usize,
     /// None is anywhere.
     to: Option<usize>,
-    rest: bool,
 }
 
 /// What a worker told counts for so long.
 const FRESH: Duration = Duration::from_millis(10);
-/// How long a worker rests, for the scheduler to find its processor idle and to move one of two containers there.
-const REST: Duration = Duration::from_millis(2);
-/// How long until that is tried again, twice as long each time, up to 160 ms: they may have to be on one processor.
-const RETRY: Duration = Duration::from_millis(10);
-const MOST_TRIES: u32 = 4;
 
 impl Placement {
     /// For so many workers, which run where the calling thread does until they are moved.
     pub(super) fn new(workers: usize, now: Moment) -> Self {
         let processors = thread::affinity().unwrap_or_default();
-        Self {
-            plan: Mutex::new(Plan::new(processors, workers, now)),
-            threads: (0..workers).map(|_| Mutex::default()).collect(),
-            resting: (0..workers).map(|_| AtomicU64::new(0)).collect(),
-        }
+        Self(Mutex::new(Plan::new(processors, workers, now)))
     }
 
     /// A worker begins, on the calling thread.
@@ -89,30 +69,17 @@ impl Placement {
     }
 
     fn set_thread(&self, worker: usize, thread: Option<Thread>) {
-        if let Some(place) = self.threads.get(worker) {
-            *place.lock().unwrap_or_else(PoisonError::into_inner) = thread;
+        if let Some(place) = self.plan().workers.get_mut(worker) {
+            place.thread = thread;
         }
-    }
-
-    /// Whether a worker should sleep at once when there is nothing to do.
-    pub(super) fn rests(&self, worker: usize, now: Moment) -> bool {
-        let resting = self.resting.get(worker);
-        resting.is_some_and(|until| now.as_nanos() < until.load(Ordering::Relaxed))
     }
 
     /// The calling worker tells what it is occupied with.
     pub(super) fn tell(&self, worker: usize, occupation: Occupation, now: Moment) {
-        let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
-        let moves = plan.tell(worker, occupation, thread::processor(), now);
-        for Move { worker, to, rest } in moves {
-            if let (true, Some(until)) = (rest, self.resting.get(worker)) {
-                until.store((now + REST).as_nanos(), Ordering::Relaxed);
-            }
-            let Some(thread) = self.threads.get(worker) else {
-                continue;
-            };
-            // Held while it is moved, so that it does not end meanwhile, and another thread has its number.
-            let thread = thread.lock().unwrap_or_else(PoisonError::into_inner);
+        // Locked until all are moved, so that none ends meanwhile, and another thread has its number.
+        let mut plan = self.plan();
+        for Move { worker, to } in plan.tell(worker, occupation, thread::processor(), now) {
+            let thread = plan.workers.get(worker).and_then(|place| place.thread);
             let moved = thread.map(|thread| match to {
                 Some(processor) => thread.set_affinity(&[processor]),
                 None => thread.set_affinity(&plan.processors),
@@ -123,11 +90,16 @@ impl Placement {
             }
         }
     }
+
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Plan {
     fn new(processors: Vec<usize>, workers: usize, now: Moment) -> Self {
         let place = Place {
+            thread: None,
             occupation: Occupation::Mixed,
             told: now,
             at: 0,
@@ -136,7 +108,6 @@ impl Plan {
         Self {
             processors,
             workers: vec![place; workers],
-            crowded: None,
         }
     }
 
@@ -154,71 +125,24 @@ impl Plan {
             return all.filter_map(|worker| self.bind(worker, None)).collect();
         }
         match occupation {
-            Occupation::Messages(home) if self.processors.contains(&home) => {
-                self.seat(worker, home, now)
-            }
+            Occupation::Messages(home) if self.is_ours(home) => self.seat(worker, home, now),
             _ => self.bind(worker, None).into_iter().collect(),
         }
     }
 
     /// Moves a worker to the processor that its messages are for.
     fn seat(&mut self, worker: usize, home: usize, now: Moment) -> Vec<Move> {
-        let same = |place: &Place| place.occupation == Occupation::Messages(home);
-        if let Some((other, ())) = self.another(worker, now, |place| same(place).then_some(())) {
-            return self.part(worker, other, home, now);
-        }
-        self.crowded = self.crowded.filter(|crowd| crowd.processor != home);
         // Whoever is there goes to where it should be itself, at the same time: one of the two processors would be
         // idle meanwhile, and the scheduler would move a container there.
-        let there = self.another(worker, now, |place| match place.occupation {
-            Occupation::Messages(to) if place.at == home => Some(to),
+        let mut fresh = self.fresh(now).filter(|(other, _)| *other != worker);
+        let there = fresh.find_map(|(other, place)| match place.occupation {
+            Occupation::Messages(to) if place.at == home && self.is_ours(to) => Some((other, to)),
             _ => None,
         });
+        drop(fresh);
         let aside = there.and_then(|(other, to)| self.bind(other, Some(to)));
         let moved = self.bind(worker, Some(home));
         aside.into_iter().chain(moved).collect()
-    }
-
-    /// Two workers have messages for the same processor, so both sides of a conversation run there, and wait for
-    /// each other. One worker stays, the other one leaves a processor idle.
-    fn part(&mut self, worker: usize, other: usize, home: usize, now: Moment) -> Vec<Move> {
-        let tries = match self.crowded {
-            Some(crowd) if crowd.processor != home => 0,
-            Some(crowd) if now.since(crowd.since) < RETRY * (1 << crowd.tries) => {
-                return Vec::new();
-            }
-            Some(crowd) => MOST_TRIES.min(crowd.tries + 1),
-            None => 0,
-        };
-        let here = self.workers.get(worker).is_some_and(|own| own.at == home);
-        let (stays, goes) = if here {
-            (worker, other)
-        } else {
-            (other, worker)
-        };
-        let taken = |processor: usize| {
-            let wants = Occupation::Messages(processor);
-            let takes = |place: &Place| place.at == processor || place.occupation == wants;
-            self.another(goes, now, |place| takes(place).then_some(()))
-                .is_some()
-        };
-        let mut free = self.processors.iter().copied();
-        let Some(free) = free.find(|&processor| processor != home && !taken(processor)) else {
-            return Vec::new();
-        };
-        self.crowded = Some(Crowd {
-            processor: home,
-            since: now,
-            tries,
-        });
-        let stays = self.bind(stays, Some(home));
-        self.bind(goes, Some(free));
-        let goes = Move {
-            worker: goes,
-            to: Some(free),
-            rest: true,
-        };
-        stays.into_iter().chain([goes]).collect()
     }
 
     /// Binds a worker to a processor, or to none, unless it is already.
@@ -229,22 +153,11 @@ impl Plan {
         }
         place.bound = to;
         place.at = to.unwrap_or(place.at);
-        Some(Move {
-            worker,
-            to,
-            rest: false,
-        })
+        Some(Move { worker, to })
     }
 
-    /// The first but one that something is known of.
-    fn another<T>(
-        &self,
-        but: usize,
-        now: Moment,
-        known: impl Fn(&Place) -> Option<T>,
-    ) -> Option<(usize, T)> {
-        let mut others = self.fresh(now).filter(|(worker, _)| *worker != but);
-        others.find_map(|(worker, place)| Some((worker, known(place)?)))
+    fn is_ours(&self, processor: usize) -> bool {
+        self.processors.contains(&processor)
     }
 
     /// The workers that told what they do lately.
@@ -275,16 +188,11 @@ mod tests {
         Move {
             worker,
             to: Some(processor),
-            rest: false,
         }
     }
 
     const fn free(worker: usize) -> Move {
-        Move {
-            worker,
-            to: None,
-            rest: false,
-        }
+        Move { worker, to: None }
     }
 
     #[test]
@@ -325,41 +233,18 @@ mod tests {
     }
 
     #[test]
-    fn both_sides_on_one_processor_are_parted() {
+    fn both_workers_go_where_both_sides_are() {
         let mut plan = plan();
         assert_eq!(plan.tell(0, Messages(1), 1, at(100)), [to(0, 1)]);
-        let rests = Move {
-            rest: true,
-            ..to(0, 0)
-        };
-        let told = |plan: &mut Plan, millis| plan.tell(1, Messages(1), 1, at(millis));
-        assert_eq!(told(&mut plan, 101), [to(1, 1), rests]);
-        // Twice as long each time: they may have to be there.
-        let mut tries = vec![101];
-        for millis in 102..2000 {
-            let mut moves = plan.tell(0, Messages(1), 0, at(millis));
-            moves.extend(told(&mut plan, millis));
-            if !moves.is_empty() {
-                assert_eq!(moves, [rests]);
-                tries.push(millis);
-            }
-        }
-        let apart: Vec<_> = tries.windows(2).map(|two| two[1] - two[0]).collect();
-        assert_eq!(apart[..6], [10, 20, 40, 80, 160, 160]);
-        // It worked, and each is where the other should be.
-        assert_eq!(plan.tell(1, Messages(0), 1, at(2000)), [to(0, 1), to(1, 0)]);
-    }
-
-    #[test]
-    fn with_one_processor_nobody_can_part() {
-        let mut plan = Plan::new(vec![1], 2, at(0));
-        assert_eq!(plan.tell(0, Messages(1), 1, at(100)), [to(0, 1)]);
-        assert_eq!(plan.tell(1, Messages(1), 1, at(101)), []);
+        assert_eq!(plan.tell(1, Messages(1), 0, at(101)), [to(1, 1)]);
+        // One of the sides moved.
+        assert_eq!(plan.tell(1, Messages(0), 1, at(104)), [to(1, 0)]);
     }
 
     #[test]
     fn processors_that_workers_may_not_have_are_not_for_them() {
-        let mut plan = Plan::new(vec![0, 1], 2, at(0));
+        let mut plan = plan();
         assert_eq!(plan.tell(0, Messages(7), 0, at(100)), []);
+        assert_eq!(plan.tell(1, Messages(0), 1, at(101)), [to(1, 0)]);
     }
 }

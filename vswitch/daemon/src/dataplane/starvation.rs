@@ -42,6 +42,11 @@ impl Starvation {
         }
     }
 
+    /// Whether it competes just now.
+    pub(super) const fn is_found(&self) -> bool {
+        self.starving.is_some()
+    }
+
     /// Between two waits: whether there was something to do at once when the worker looked, and how long it has run so far,
     /// which is asked for at most twice in a window.
     pub(super) fn look(

@@ -244,8 +244,9 @@ impl Worker {
 
     fn tell_occupation(&mut self, now: Moment) {
         let turn = std::mem::take(&mut self.turn);
-        let paused = self.last_wait > QUICKLY;
-        if let Some(occupation) = self.watch.look(turn, paused, now) {
+        let starving = self.starvation.as_ref().is_some_and(Starvation::is_found);
+        let slow = starving || self.last_wait > QUICKLY;
+        if let Some(occupation) = self.watch.look(turn, slow, now) {
             self.shared.placement.tell(self.number, occupation, now);
         }
     }
@@ -257,8 +258,7 @@ impl Worker {
         if !events.is_empty() {
             return Ok(true);
         }
-        let rests = || self.shared.placement.rests(self.number, idle_since);
-        if self.last_wait <= QUICKLY && !rests() {
+        if self.last_wait <= QUICKLY {
             while clock::now().since(idle_since) < PATIENCE {
                 // The container that a frame was written to may wait for just this processor.
                 yield_now();
