@@ -56,6 +56,9 @@ const TICK: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_micros(40);
 /// Frames come quickly when the last wait was no longer than this.
 const QUICKLY: Duration = Duration::from_micros(100);
+/// How long a worker wants the processor at a time: the least there is, so that one that is woken has it at once.
+/// With the kernel's own, 1.4 ms or more, and the share of nice 10, a message waited 2 ms on processors that compute.
+const SLICE: Duration = Duration::from_micros(100);
 /// No port has this token: port numbers are dense.
 const WAKE: Token = Token(u64::MAX);
 
@@ -182,6 +185,9 @@ impl Worker {
         if let Err(error) = thread::set_nice(self.nice) {
             let (worker, nice) = (self.number, self.nice);
             tracing::warn!(worker, nice, %error, "cannot set the nice value");
+        }
+        if let Err(error) = thread::set_slice(SLICE) {
+            tracing::debug!(worker = self.number, %error, "cannot set the time slice");
         }
         self.shared.placement.enter(self.number);
         let mut events = Events::with_capacity(EVENTS);
