@@ -91,6 +91,11 @@ impl Placement {
         }
     }
 
+    /// Whether any worker carries a stream.
+    pub(super) fn has_streams(&self, now: Moment) -> bool {
+        self.plan().has_streams(now)
+    }
+
     fn plan(&self) -> MutexGuard<'_, Plan> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -117,10 +122,7 @@ impl Plan {
             return Vec::new();
         };
         (own.occupation, own.told, own.at) = (occupation, now, at);
-        let streams = self
-            .fresh(now)
-            .any(|(_, place)| place.occupation == Occupation::Stream);
-        if streams {
+        if self.has_streams(now) {
             let all = 0..self.workers.len();
             return all.filter_map(|worker| self.bind(worker, None)).collect();
         }
@@ -154,6 +156,11 @@ impl Plan {
         place.bound = to;
         place.at = to.unwrap_or(place.at);
         Some(Move { worker, to })
+    }
+
+    fn has_streams(&self, now: Moment) -> bool {
+        self.fresh(now)
+            .any(|(_, place)| place.occupation == Occupation::Stream)
     }
 
     fn is_ours(&self, processor: usize) -> bool {

@@ -13,7 +13,7 @@ use vswitch_packet::Moment;
 pub(super) struct Starvation {
     /// Since when it has always had something to do, and how long it had run before.
     busy: Option<(Moment, Duration)>,
-    /// When it was found starving last; none while it yields.
+    /// Until when it competes; none while it yields.
     starving: Option<Moment>,
 }
 
@@ -31,6 +31,11 @@ const WINDOW: Duration = Duration::from_millis(10);
 /// It starves if it runs for less than this part of the time. A worker that shares a processor with one receiver
 /// runs for nearly half of it, one beside two senders for a twentieth.
 const PART: u32 = 5;
+/// A worker that has messages and yields starves, too, if somebody computes for so long then: containers that hold
+/// conversations wait for something sooner.
+pub(super) const AWAY: Duration = Duration::from_millis(1);
+/// How long it competes then: it may have been once only.
+const RESPITE: Duration = Duration::from_millis(50);
 /// How long it competes, until it tries how it fares by yielding.
 const RELIEF: Duration = Duration::from_secs(1);
 
@@ -47,6 +52,15 @@ impl Starvation {
         self.starving.is_some()
     }
 
+    /// It yielded its processor, and had it back only after [`AWAY`].
+    pub(super) fn was_away(&mut self, now: Moment) -> Option<Change> {
+        let found = self.starving.is_none();
+        found.then(|| {
+            self.starving = Some(now + RESPITE);
+            Change::Compete
+        })
+    }
+
     /// Between two waits: whether there was something to do at once when the worker looked, and how long it has run so far,
     /// which is asked for at most twice in a window.
     pub(super) fn look(
@@ -55,8 +69,8 @@ impl Starvation {
         now: Moment,
         ran: impl FnOnce() -> Duration,
     ) -> Option<Change> {
-        if let Some(since) = self.starving {
-            return (now.since(since) >= RELIEF).then(|| {
+        if let Some(until) = self.starving {
+            return (now >= until).then(|| {
                 *self = Self::new();
                 Change::Yield
             });
@@ -76,7 +90,7 @@ impl Starvation {
         let ran = ran();
         self.busy = Some((now, ran));
         (ran.saturating_sub(before) < watched / PART).then(|| {
-            self.starving = Some(now);
+            self.starving = Some(now + RELIEF);
             Change::Compete
         })
     }
@@ -109,6 +123,19 @@ mod tests {
             (1021, Change::Compete),
         ];
         assert_eq!(changes, expected);
+    }
+
+    #[test]
+    fn who_was_away_for_long_competes_for_a_while() {
+        let mut watched = Starvation::new();
+        assert_eq!(watched.was_away(at(5)), Some(Change::Compete));
+        assert!(watched.is_found());
+        assert_eq!(watched.was_away(at(500)), None);
+        assert_eq!(
+            watch(&mut watched, (1000, 1010), 50),
+            [(1005, Change::Yield)]
+        );
+        assert!(!watched.is_found());
     }
 
     #[test]

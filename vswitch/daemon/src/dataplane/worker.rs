@@ -31,7 +31,7 @@ use super::occupation::{Turn, Watch};
 use super::placement::Placement;
 use super::queue::{Datagrams, Frames, Queue};
 use super::snapshot::{Progress, Snapshot, Wire};
-use super::starvation::{Change, Starvation};
+use super::starvation::{AWAY, Change, Starvation};
 
 /// Frames read from one port before the others have their turn.
 const BURST: usize = 64;
@@ -237,7 +237,26 @@ impl Worker {
         let Some(watched) = &mut self.starvation else {
             return;
         };
-        let nice = match watched.look(at_once, now, clock::thread_time) {
+        let change = watched.look(at_once, now, clock::thread_time);
+        self.change_share(change);
+    }
+
+    /// Somebody computed when the worker yielded. Beside streams that is what yielding is for.
+    fn mind_absence(&mut self, now: Moment) {
+        if self.shared.placement.has_streams(now) {
+            return;
+        }
+        let watched = self.starvation.as_mut();
+        let change = watched.and_then(|watched| watched.was_away(now));
+        self.change_share(change);
+    }
+
+    fn starves(&self) -> bool {
+        self.starvation.as_ref().is_some_and(Starvation::is_found)
+    }
+
+    fn change_share(&mut self, change: Option<Change>) {
+        let nice = match change {
             Some(Change::Compete) => 0,
             Some(Change::Yield) => self.nice,
             None => return,
@@ -250,8 +269,7 @@ impl Worker {
 
     fn tell_occupation(&mut self, now: Moment) {
         let turn = std::mem::take(&mut self.turn);
-        let starving = self.starvation.as_ref().is_some_and(Starvation::is_found);
-        let slow = starving || self.last_wait > QUICKLY;
+        let slow = self.starves() || self.last_wait > QUICKLY;
         if let Some(occupation) = self.watch.look(turn, slow, now) {
             self.shared.placement.tell(self.number, occupation, now);
         }
@@ -259,15 +277,21 @@ impl Worker {
 
     /// Waits for something to do: patiently for a while if that is likely to come soon, then
     /// asleep. True if there was something at once.
-    fn wait(&self, events: &mut Events, idle_since: Moment) -> io::Result<bool> {
+    fn wait(&mut self, events: &mut Events, idle_since: Moment) -> io::Result<bool> {
         self.epoll.wait(events, Some(Duration::ZERO))?;
         if !events.is_empty() {
             return Ok(true);
         }
-        if self.last_wait <= QUICKLY {
-            while clock::now().since(idle_since) < PATIENCE {
+        // One that starves would give its processor away again.
+        if self.last_wait <= QUICKLY && !self.starves() {
+            let mut now = clock::now();
+            while now.since(idle_since) < PATIENCE {
                 // The container that a frame was written to may wait for just this processor.
                 yield_now();
+                let before = std::mem::replace(&mut now, clock::now());
+                if now.since(before) >= AWAY {
+                    self.mind_absence(now);
+                }
                 self.epoll.wait(events, Some(Duration::ZERO))?;
                 if !events.is_empty() {
                     return Ok(false);
