@@ -52,7 +52,7 @@ struct Move {
 const FRESH: Duration = Duration::from_millis(10);
 
 impl Placement {
-    /// For so many workers, which run where the calling thread does until they are moved.
+    /// For so many workers, which may run where the calling thread may.
     pub(super) fn new(workers: usize, now: Moment) -> Self {
         let processors = thread::affinity().unwrap_or_default();
         Self(Mutex::new(Plan::new(processors, workers, now)))

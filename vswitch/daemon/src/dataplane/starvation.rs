@@ -130,11 +130,8 @@ mod tests {
         let mut watched = Starvation::new();
         assert_eq!(watched.was_away(at(5)), Some(Change::Compete));
         assert!(watched.is_found());
-        assert_eq!(watched.was_away(at(500)), None);
-        assert_eq!(
-            watch(&mut watched, (1000, 1010), 50),
-            [(1005, Change::Yield)]
-        );
+        assert_eq!(watched.was_away(at(20)), None);
+        assert_eq!(watch(&mut watched, (20, 60), 50), [(55, Change::Yield)]);
         assert!(!watched.is_found());
     }
 

@@ -133,9 +133,9 @@ pub(super) struct Worker {
     number: usize,
     /// How nice it is unless it starves.
     nice: i32,
-    /// None if nothing could be done about it.
-    starvation: Option<Starvation>,
+    starvation: Starvation,
     watch: Watch,
+    /// What it did since it waited last.
     turn: Turn,
     epoll: Epoll,
     waker: Waker,
@@ -174,7 +174,7 @@ impl Worker {
             ticked: clock::now_coarse(),
             nap: None,
             last_wait: Duration::MAX,
-            starvation: (nice > 0).then(Starvation::new),
+            starvation: Starvation::new(),
             watch: Watch::new(clock::now_coarse()),
             turn: Turn::default(),
         })
@@ -234,42 +234,31 @@ impl Worker {
     }
 
     fn mind_starvation(&mut self, at_once: bool, now: Moment) {
-        let Some(watched) = &mut self.starvation else {
-            return;
-        };
-        let change = watched.look(at_once, now, clock::thread_time);
+        let change = self.starvation.look(at_once, now, clock::thread_time);
         self.change_share(change);
     }
 
     /// Somebody computed when the worker yielded. Beside streams that is what yielding is for.
     fn mind_absence(&mut self, now: Moment) {
-        if self.shared.placement.has_streams(now) {
-            return;
+        if !self.shared.placement.has_streams(now) {
+            let change = self.starvation.was_away(now);
+            self.change_share(change);
         }
-        let watched = self.starvation.as_mut();
-        let change = watched.and_then(|watched| watched.was_away(now));
-        self.change_share(change);
     }
 
-    fn starves(&self) -> bool {
-        self.starvation.as_ref().is_some_and(Starvation::is_found)
-    }
-
-    fn change_share(&mut self, change: Option<Change>) {
+    fn change_share(&self, change: Option<Change>) {
         let nice = match change {
-            Some(Change::Compete) => 0,
+            Some(Change::Compete) => self.nice.min(0),
             Some(Change::Yield) => self.nice,
             None => return,
         };
         // Without CAP_SYS_NICE there is no way back from what it began with.
-        if thread::set_nice(nice).is_err() {
-            self.starvation = None;
-        }
+        let _ = thread::set_nice(nice);
     }
 
     fn tell_occupation(&mut self, now: Moment) {
         let turn = std::mem::take(&mut self.turn);
-        let slow = self.starves() || self.last_wait > QUICKLY;
+        let slow = self.starvation.is_found() || self.last_wait > QUICKLY;
         if let Some(occupation) = self.watch.look(turn, slow, now) {
             self.shared.placement.tell(self.number, occupation, now);
         }
@@ -283,7 +272,7 @@ impl Worker {
             return Ok(true);
         }
         // One that starves would give its processor away again.
-        if self.last_wait <= QUICKLY && !self.starves() {
+        if self.last_wait <= QUICKLY && !self.starvation.is_found() {
             let mut now = clock::now();
             while now.since(idle_since) < PATIENCE {
                 // The container that a frame was written to may wait for just this processor.

@@ -71,8 +71,8 @@ fn load() -> Result<Steering, BpfError> {
     })
 }
 
-/// The program, which notes where it runs first; the kernel takes its result modulo the number of queues. R6: the frame. R7 and R8: the addresses,
-/// folded. R9: where the ports would be.
+/// The program, which notes where it runs first; the kernel takes its result modulo the number of queues. R6: the
+/// frame. R7 and R8: the addresses, folded. R9: where the ports would be.
 ///
 /// Of a flow it looks only at what all of its frames have, so that they stay in order. A fragment's ports may be in
 /// another one: there addresses have to do, as in Linux' own hash (`__skb_flow_dissect`).
