@@ -459,9 +459,9 @@ impl<'s> Outputs<'s> {
         }
     }
 
-    fn note(&mut self, port: PortId, parts: &[IoSlice<'_>]) {
+    fn note(&mut self, port: PortId, octets: usize) {
         self.frames += 1;
-        self.octets += parts.iter().map(|part| part.len()).sum::<usize>();
+        self.octets += octets;
         self.last = Some(port);
     }
 
@@ -473,12 +473,12 @@ impl<'s> Outputs<'s> {
 
 impl Wires for Outputs<'_> {
     fn send(&mut self, port: PortId, parts: &[IoSlice<'_>]) -> Result<(), SendError> {
-        self.note(port, parts);
         let written = match self.queue(port) {
             Some((Queue::Frames(queue), _)) => queue.write_vectored(parts),
             Some((Queue::Tagged(socket), _)) => socket.write_vectored(parts),
             _ => return Err(SendError::Gone),
         };
+        self.note(port, written.as_ref().copied().unwrap_or_default());
         written
             .map(|_| ())
             .map_err(|error| match Errno::from_io_error(&error) {
@@ -496,7 +496,7 @@ impl Wires for Outputs<'_> {
         envelope: &Envelope,
         parts: &[IoSlice<'_>],
     ) -> Result<(), SendError> {
-        self.note(envelope.underlay, parts);
+        self.note(envelope.underlay, parts.iter().map(|part| part.len()).sum());
         let Some((Queue::Datagrams(Datagrams::Underlay(socket)), PortName::Underlay(key))) =
             self.queue(envelope.underlay)
         else {

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::steering::homes;
+use super::steering::{SPREAD, homes};
 use crate::bpf::assembler::Register::{R0, R1, R2, R7, R8, R10};
 use crate::bpf::assembler::{Alu, Assembler, Condition, Helper, Width};
 use crate::bpf::{BpfError, Map};
@@ -12,16 +12,13 @@ use crate::bpf::{BpfError, Map};
 const PLACES: u32 = 1 << BITS;
 const BITS: i32 = 12;
 
-/// Spreads neighbouring numbers (2^32 divided by the golden ratio, odd).
-const SPREAD: u32 = 0x9e37_79b1;
-
 /// The processor that the owner of a MAC address, the one interface behind its TAP, sent from last. `None` before it
 /// sent anything, and where the kernel took no program that notes it. A load; a hint, as it may be of another moment,
 /// or of somebody else.
 #[must_use]
 pub fn sent_from(mac: [u8; 6]) -> Option<usize> {
     let [_, _, rest @ ..] = mac;
-    let place = u32::from_ne_bytes(rest).wrapping_mul(SPREAD) >> (32 - BITS);
+    let place = u32::from_ne_bytes(rest).wrapping_mul(SPREAD.cast_unsigned()) >> (32 - BITS);
     let word = homes()?.get(place as usize)?.load(Ordering::Relaxed);
     usize::try_from(word).ok()?.checked_sub(1)
 }
@@ -37,7 +34,7 @@ pub(super) fn map() -> Result<Map, BpfError> {
 pub(super) fn note(asm: &mut Assembler, homes: &Map, mac: i16, key: i16) {
     let known = asm.label();
     asm.load(Width::Word, R7, R10, mac);
-    asm.alu(Alu::Mul, R7, SPREAD.cast_signed());
+    asm.alu(Alu::Mul, R7, SPREAD);
     asm.alu(Alu::ShiftRight, R7, 32 - BITS);
     // The registers have 64 bits.
     asm.alu(Alu::And, R7, PLACES.cast_signed() - 1);

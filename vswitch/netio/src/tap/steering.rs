@@ -33,7 +33,7 @@ const SOURCE: i16 = PORTS;
 const WITH_PORTS: [i32; 3] = [libc::IPPROTO_TCP, libc::IPPROTO_UDP, libc::IPPROTO_SCTP];
 
 /// Spreads neighbouring numbers (2^32 divided by the golden ratio, odd).
-const SPREAD: i32 = 0x9e37_79b1_u32.cast_signed();
+pub(super) const SPREAD: i32 = 0x9e37_79b1_u32.cast_signed();
 
 /// The program, and where it notes who sent from where.
 struct Steering {

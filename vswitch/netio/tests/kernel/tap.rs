@@ -172,6 +172,15 @@ fn packet(from: (&str, u16), to: (&str, u16), protocol: u8, fragment: u16) -> Ve
     lab::ethernet([2, 0, 0, 0, 0, 1], ethertype, &header)
 }
 
+/// A TAP, and a socket that sends as the kernel does by its interface.
+fn tap_and_sender(queues: usize) -> (Tap, PacketSocket) {
+    lab::enter();
+    let tap = Tap::create(&lab::name("t0"), lab::queues(queues)).unwrap();
+    lab::settle(tap.index, &tap.name, "10.0.0.1/24");
+    let socket = PacketSocket::open(tap.index, &PacketOptions::default()).unwrap();
+    (tap, socket)
+}
+
 /// The queue at which a frame arrives that the kernel sends by the interface.
 fn queue_of(tap: &Tap, socket: &PacketSocket, frame: &[u8]) -> usize {
     socket.write(frame).unwrap();
@@ -186,10 +195,7 @@ fn queue_of(tap: &Tap, socket: &PacketSocket, frame: &[u8]) -> usize {
 
 #[test]
 fn directions_of_a_conversation_have_queues_beside_each_other() {
-    lab::enter();
-    let tap = Tap::create(&lab::name("t0"), lab::queues(4)).unwrap();
-    lab::settle(tap.index, &tap.name, "10.0.0.1/24");
-    let socket = PacketSocket::open(tap.index, &PacketOptions::default()).unwrap();
+    let (tap, socket) = tap_and_sender(4);
     let queue = |frame: Vec<u8>| queue_of(&tap, &socket, &frame);
     let mut used = [0; 4];
     for (here, there) in [("10.0.0.1", "10.0.0.2"), ("fd00::1", "fd00::99")] {
@@ -221,10 +227,7 @@ fn directions_of_a_conversation_have_queues_beside_each_other() {
 
 #[test]
 fn it_is_known_where_a_container_sent_from() {
-    lab::enter();
-    let tap = Tap::create(&lab::name("t0"), lab::queues(2)).unwrap();
-    lab::settle(tap.index, &tap.name, "10.0.0.1/24");
-    let socket = PacketSocket::open(tap.index, &PacketOptions::default()).unwrap();
+    let (_tap, socket) = tap_and_sender(2);
     let macs = [[2, 0, 0, 7, 7, 1], [2, 0, 0, 7, 7, 2]];
     assert_eq!(macs.map(tap::sent_from), [None, None]);
     let all = thread::affinity().unwrap();
